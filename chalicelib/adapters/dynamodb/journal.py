@@ -1,0 +1,184 @@
+"""The deduction journal, in DynamoDB: records are put once and never changed."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
+
+from chalicelib.adapters.dynamodb.conditions import ConditionFailedError, chunks, conditional
+from chalicelib.adapters.dynamodb.shards import JOURNAL_SHARDS, day_shard, shard_of
+from chalicelib.adapters.dynamodb.tables import JournalRow
+from chalicelib.domain.deduction import (
+    Deduction,
+    FailureClass,
+    Result,
+    Skip,
+    SkipReason,
+    Status,
+    facts_of,
+)
+from chalicelib.domain.due import InstalmentDue
+from chalicelib.domain.money import ZERO, Components, Money
+
+SKIP_MARK = "#skip"
+SKIPPED = "SKIPPED"
+
+
+class DynamoJournal:
+    def put(self, deduction: Deduction) -> bool:
+        return _put(_row_of(deduction))
+
+    def put_skip(self, skip: Skip) -> bool:
+        return _put(
+            JournalRow(
+                day_shard=_partition_of(skip.order_no),
+                order_no=skip.order_no + SKIP_MARK,
+                loan_id=skip.loan_id,
+                mode=skip.mode,
+                status=SKIPPED,
+                reason=skip.reason.value,
+                note=skip.note or None,
+                listed=skip.listed,
+                recorded_at=skip.recorded_at,
+            )
+        )
+
+    def find(self, order_no: str) -> Deduction | Skip | None:
+        rows = JournalRow.query(
+            _partition_of(order_no),
+            # Result and skip stand side by side: '#' sorts before all that may follow in an id.
+            range_key_condition=JournalRow.order_no.between(order_no, order_no + SKIP_MARK),
+            consistent_read=True,
+        )
+        return next((record_of(row) for row in rows), None)
+
+    def get_many(self, order_nos: Sequence[str]) -> Mapping[str, Deduction]:
+        return {
+            row.order_no: _deduction_of(row)
+            for keys in chunks([(_partition_of(no), no) for no in order_nos])
+            for row in JournalRow.batch_get(list(keys), consistent_read=True)
+        }
+
+    def of_day(self, business_date: date) -> Iterator[Deduction | Skip]:
+        for shard in range(JOURNAL_SHARDS):
+            for row in JournalRow.query(day_shard(business_date, shard), consistent_read=True):
+                yield record_of(row)
+
+    def of_loan(self, loan_id: str) -> Iterator[Deduction]:
+        return (_deduction_of(row) for row in JournalRow.by_loan.query(loan_id))
+
+
+def record_of(row: JournalRow) -> Deduction | Skip:
+    """Read either kind of record."""
+    return _skip_of(row) if row.status == SKIPPED else _deduction_of(row)
+
+
+def _put(row: JournalRow) -> bool:
+    try:
+        # Terminal records are put once: a repetition finds its own and changes nothing.
+        with conditional():
+            row.save(condition=JournalRow.order_no.does_not_exist())
+    except ConditionFailedError:
+        return False
+    return True
+
+
+def _partition_of(order_no: str) -> str:
+    business_date, _, loan_id = facts_of(order_no)
+    return day_shard(business_date, shard_of(loan_id, JOURNAL_SHARDS))
+
+
+def _row_of(deduction: Deduction) -> JournalRow:
+    result = deduction.result
+    return JournalRow(
+        day_shard=_partition_of(deduction.order_no),
+        order_no=deduction.order_no,
+        loan_id=deduction.loan_id,
+        borrower_id=deduction.borrower_id,
+        mode=deduction.mode,
+        status=result.status.value,
+        agreement_no=deduction.agreement_no,
+        amount=deduction.amount,
+        principal=deduction.components.principal,
+        interest=deduction.components.interest,
+        penalty=deduction.components.penalty,
+        listed=deduction.listed,
+        lines=_packed(deduction.lines) or None,
+        trade_no=result.trade_no or None,
+        paid_at=result.paid_at,
+        failure_code=result.failure_code or None,
+        failure_class=result.failure_class.value if result.failure_class else None,
+        settles=deduction.settles or None,
+        settled_by=deduction.settled_by,
+        recorded_at=deduction.recorded_at,
+        history_loan_id=deduction.loan_id if result.status is Status.SUCCEEDED else None,
+    )
+
+
+def _deduction_of(row: JournalRow) -> Deduction:
+    business_date, round_no, loan_id = facts_of(row.order_no)
+    return Deduction(
+        order_no=row.order_no,
+        loan_id=loan_id,
+        borrower_id=row.borrower_id or "",
+        mode=row.mode,
+        business_date=business_date,
+        round_no=round_no,
+        agreement_no=row.agreement_no or "",
+        amount=row.amount or ZERO,
+        components=Components(
+            principal=row.principal or ZERO,
+            interest=row.interest or ZERO,
+            penalty=row.penalty or ZERO,
+        ),
+        result=Result(
+            status=Status(row.status),
+            trade_no=row.trade_no or "",
+            paid_at=row.paid_at,
+            failure_code=row.failure_code or "",
+            failure_class=FailureClass(row.failure_class) if row.failure_class else None,
+        ),
+        recorded_at=row.recorded_at,
+        listed=row.listed,
+        lines=_unpacked(row.lines or ""),
+        settles=bool(row.settles),
+        settled_by=row.settled_by or "",
+    )
+
+
+def _skip_of(row: JournalRow) -> Skip:
+    order_no = row.order_no.removesuffix(SKIP_MARK)
+    business_date, round_no, loan_id = facts_of(order_no)
+    return Skip(
+        order_no=order_no,
+        loan_id=loan_id,
+        mode=row.mode,
+        business_date=business_date,
+        round_no=round_no,
+        listed=row.listed,
+        reason=SkipReason(row.reason),
+        note=row.note or "",
+        recorded_at=row.recorded_at,
+    )
+
+
+def _packed(lines: tuple[InstalmentDue, ...]) -> str:
+    return ";".join(
+        f"{line.instalment_no},{line.due_on.isoformat()},{line.components.principal.fen},"
+        f"{line.components.interest.fen},{line.components.penalty.fen}"
+        for line in lines
+    )
+
+
+def _unpacked(text: str) -> tuple[InstalmentDue, ...]:
+    rows = (row.split(",") for row in text.split(";") if row)
+    return tuple(
+        InstalmentDue(
+            instalment_no=int(number),
+            due_on=date.fromisoformat(day),
+            components=Components(
+                principal=Money(int(principal)),
+                interest=Money(int(interest)),
+                penalty=Money(int(penalty)),
+            ),
+        )
+        for number, day, principal, interest, penalty in rows
+    )

@@ -1,0 +1,34 @@
+"""The journal's stream: what was written, as events."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from chalicelib.adapters.dynamodb.journal import record_of
+from chalicelib.adapters.dynamodb.tables import JournalRow
+from chalicelib.domain.deduction import Deduction, Status
+from chalicelib.flows.ports import ServicingEvent
+
+EVENTS = {Status.SUCCEEDED: "deduction_succeeded", Status.FAILED: "deduction_failed"}
+
+
+def event_of(image: Mapping[str, Any]) -> ServicingEvent | None:
+    """Make the event of a journal item's new image; a skip is no event."""
+    row = JournalRow()
+    row.deserialize(dict(image))
+    record = record_of(row)
+    if not isinstance(record, Deduction):
+        return None
+    result = record.result
+    return ServicingEvent(
+        event=EVENTS[result.status],
+        loan_id=record.loan_id,
+        borrower_id=record.borrower_id,
+        mode=record.mode,
+        business_date=record.business_date,
+        occurred_at=record.recorded_at,
+        amount_fen=record.amount.fen,
+        order_no=record.order_no,
+        failure_code=result.failure_code,
+        failure_class=result.failure_class.value if result.failure_class else "",
+        settles=record.settles,
+    )

@@ -1,0 +1,302 @@
+"""The tables: shapes and keys, nothing else.  Only this package may import it.
+
+Names of attributes count in DynamoDB units, so a loan head's are short; the head stays
+under 1 KB with a full slot (a test measures it).
+"""
+
+from pynamodb.attributes import (
+    BooleanAttribute,
+    JSONAttribute,
+    MapAttribute,
+    UnicodeAttribute,
+)
+from pynamodb.indexes import (
+    AllProjection,
+    GlobalSecondaryIndex,
+    IncludeProjection,
+    KeysOnlyProjection,
+)
+from pynamodb.models import Model
+
+from chalicelib.adapters.dynamodb.attributes import (
+    DateAttribute,
+    MomentAttribute,
+    MoneyAttribute,
+    RateAttribute,
+    WholeNumberAttribute,
+)
+
+
+class SlotMap(MapAttribute[str, object]):
+    order_no = UnicodeAttribute(attr_name="no")
+    amount = MoneyAttribute(attr_name="a")
+    principal = MoneyAttribute(attr_name="p")
+    interest = MoneyAttribute(attr_name="i")
+    penalty = MoneyAttribute(attr_name="f")
+    listed = MoneyAttribute(attr_name="l")
+    as_of = DateAttribute(attr_name="d")
+    sent_at = MomentAttribute(attr_name="t")
+
+
+class AgendaIndex(GlobalSecondaryIndex["LoanRow"]):
+    class Meta:
+        index_name = "agenda"
+        projection = IncludeProjection(["borrower_id", "mode", "product"])
+
+    agenda_key = UnicodeAttribute(hash_key=True)
+    loan_id = UnicodeAttribute(range_key=True)
+    borrower_id = UnicodeAttribute()
+    mode = UnicodeAttribute()
+    product = UnicodeAttribute()
+
+
+class BorrowerIndex(GlobalSecondaryIndex["LoanRow"]):
+    class Meta:
+        index_name = "by_borrower"
+        projection = KeysOnlyProjection()
+
+    borrower_id = UnicodeAttribute(hash_key=True)
+    loan_id = UnicodeAttribute(range_key=True)
+
+
+class LoanRow(Model):
+    class Meta:
+        table_name = "loans"
+        billing_mode = "PAY_PER_REQUEST"
+
+    loan_id = UnicodeAttribute(hash_key=True)
+    borrower_id = UnicodeAttribute()
+    product = UnicodeAttribute()
+    mode = UnicodeAttribute()
+    principal = MoneyAttribute()
+    annual_rate = RateAttribute(attr_name="rate")
+    agreement_no = UnicodeAttribute(attr_name="agr")
+    schedule_version = WholeNumberAttribute(attr_name="sv")
+    instalment_no = WholeNumberAttribute(attr_name="n")
+    principal_paid = MoneyAttribute(attr_name="pp")
+    interest_paid = MoneyAttribute(attr_name="ip")
+    penalty_carried = MoneyAttribute(attr_name="pc")
+    penalty_from = DateAttribute(attr_name="pf", null=True)
+    unpaid_due_on = DateAttribute(attr_name="due", null=True)
+    status = UnicodeAttribute(attr_name="st")
+    slot = SlotMap(null=True)
+    hold = UnicodeAttribute(null=True)
+    last_failure = UnicodeAttribute(attr_name="lf", null=True)
+    funder_id = UnicodeAttribute(attr_name="fid", null=True)
+    funder_share_bps = WholeNumberAttribute(attr_name="fs", null=True)
+    version = WholeNumberAttribute(attr_name="v")
+    agenda_key = UnicodeAttribute(null=True)
+
+    agenda = AgendaIndex()
+    by_borrower = BorrowerIndex()
+
+
+class ScheduleRow(Model):
+    """`instalments` is packed: "number,due_on,principal_fen,interest_fen;…"."""
+
+    class Meta:
+        table_name = "schedules"
+        billing_mode = "PAY_PER_REQUEST"
+
+    loan_id = UnicodeAttribute(hash_key=True)
+    version = WholeNumberAttribute(range_key=True)
+    instalments = UnicodeAttribute()
+    source = UnicodeAttribute()
+
+
+class BorrowerRow(Model):
+    class Meta:
+        table_name = "borrowers"
+        billing_mode = "PAY_PER_REQUEST"
+
+    borrower_id = UnicodeAttribute(hash_key=True)
+    name = UnicodeAttribute()
+    phone = UnicodeAttribute()
+
+
+class HistoryIndex(GlobalSecondaryIndex["JournalRow"]):
+    class Meta:
+        index_name = "by_loan"
+        projection = AllProjection()
+
+    history_loan_id = UnicodeAttribute(hash_key=True)
+    order_no = UnicodeAttribute(range_key=True)
+
+
+class JournalRow(Model):
+    """A terminal record, or (sort key with `#skip`) why a due was not sent.
+
+    `history_loan_id` is set where money moved: the index costs nothing for a failure.
+    """
+
+    class Meta:
+        table_name = "journal"
+        billing_mode = "PAY_PER_REQUEST"
+        stream_view_type = "NEW_IMAGE"
+
+    day_shard = UnicodeAttribute(hash_key=True)
+    order_no = UnicodeAttribute(range_key=True)
+    loan_id = UnicodeAttribute()
+    borrower_id = UnicodeAttribute(null=True)
+    mode = UnicodeAttribute()
+    status = UnicodeAttribute()
+    reason = UnicodeAttribute(null=True)
+    note = UnicodeAttribute(null=True)
+    agreement_no = UnicodeAttribute(null=True)
+    amount = MoneyAttribute(null=True)
+    principal = MoneyAttribute(null=True)
+    interest = MoneyAttribute(null=True)
+    penalty = MoneyAttribute(null=True)
+    listed = MoneyAttribute()
+    lines = UnicodeAttribute(null=True)
+    trade_no = UnicodeAttribute(null=True)
+    paid_at = MomentAttribute(null=True)
+    failure_code = UnicodeAttribute(null=True)
+    failure_class = UnicodeAttribute(null=True)
+    settles = BooleanAttribute(null=True)
+    settled_by = UnicodeAttribute(null=True)
+    recorded_at = MomentAttribute()
+    history_loan_id = UnicodeAttribute(null=True)
+
+    by_loan = HistoryIndex()
+
+
+class RunRow(Model):
+    """`parts` maps a shard's number to what it did; pk `last`, sk job, says how far a job has come."""
+
+    class Meta:
+        table_name = "runs"
+        billing_mode = "PAY_PER_REQUEST"
+
+    business_date = UnicodeAttribute(hash_key=True)
+    job = UnicodeAttribute(range_key=True)
+    state = UnicodeAttribute(null=True)
+    started_at = MomentAttribute(null=True)
+    completed_at = MomentAttribute(null=True)
+    parts: MapAttribute[str, object] = MapAttribute(default=dict)
+    totals = JSONAttribute(null=True)
+    last_date = DateAttribute(null=True)
+
+
+class FileRow(Model):
+    class Meta:
+        table_name = "files"
+        billing_mode = "PAY_PER_REQUEST"
+
+    object_key = UnicodeAttribute(hash_key=True)
+    sha256 = UnicodeAttribute(range_key=True)
+    kind = UnicodeAttribute(null=True)
+    state = UnicodeAttribute()
+    rows = WholeNumberAttribute(null=True)
+    amount = MoneyAttribute(null=True)
+    applied = WholeNumberAttribute(null=True)
+    refused = WholeNumberAttribute(null=True)
+    landed_at = MomentAttribute()
+    finished_at = MomentAttribute(null=True)
+    reason = UnicodeAttribute(null=True)
+
+
+class WaitingIndex(GlobalSecondaryIndex["NoticeRow"]):
+    class Meta:
+        index_name = "waiting"
+        projection = KeysOnlyProjection()
+
+    waiting_on = UnicodeAttribute(hash_key=True)
+    send_at = UnicodeAttribute(range_key=True)
+
+
+class NoticeIdIndex(GlobalSecondaryIndex["NoticeRow"]):
+    class Meta:
+        index_name = "by_notice_id"
+        projection = KeysOnlyProjection()
+
+    notice_id = UnicodeAttribute(hash_key=True)
+
+
+class NoticeRow(Model):
+    """One text: `items` maps "loan_id/order_no" to what it says of that loan.
+
+    `waiting_on` and `send_at` are set while something is left to do: the index holds no more.
+    """
+
+    class Meta:
+        table_name = "notices"
+        billing_mode = "PAY_PER_REQUEST"
+
+    recipient_key = UnicodeAttribute(hash_key=True)
+    sequence = WholeNumberAttribute(range_key=True)
+    notice_id = UnicodeAttribute()
+    borrower_id = UnicodeAttribute()
+    scenario = UnicodeAttribute()
+    business_date = DateAttribute()
+    state = UnicodeAttribute()
+    items: MapAttribute[str, object] = MapAttribute()
+    opened_at = MomentAttribute()
+    send_at = UnicodeAttribute(null=True)
+    waiting_on = UnicodeAttribute(null=True)
+    template = UnicodeAttribute(null=True)
+    params = JSONAttribute(null=True)
+    text = UnicodeAttribute(null=True)
+    receipt_id = UnicodeAttribute(null=True)
+    sent_at = MomentAttribute(null=True)
+    reported_at = MomentAttribute(null=True)
+    reason = UnicodeAttribute(null=True)
+    version = WholeNumberAttribute()
+
+    waiting = WaitingIndex()
+    by_notice_id = NoticeIdIndex()
+
+
+class DiscrepancyRow(Model):
+    class Meta:
+        table_name = "discrepancies"
+        billing_mode = "PAY_PER_REQUEST"
+
+    day_channel = UnicodeAttribute(hash_key=True)
+    discrepancy_id = UnicodeAttribute(range_key=True)
+    kind = UnicodeAttribute()
+    order_no = UnicodeAttribute()
+    state = UnicodeAttribute()
+    here = MoneyAttribute(null=True)
+    there = MoneyAttribute(null=True)
+    facts = JSONAttribute(null=True)
+    suggestion = UnicodeAttribute(null=True)
+    opened_at = MomentAttribute()
+    resolved_at = MomentAttribute(null=True)
+    reason = UnicodeAttribute(null=True)
+
+
+class ControlRow(Model):
+    """A switch: `pause` (on), `test_clock` (now)."""
+
+    class Meta:
+        table_name = "controls"
+        billing_mode = "PAY_PER_REQUEST"
+
+    name = UnicodeAttribute(hash_key=True)
+    on = BooleanAttribute(null=True)
+    now = UnicodeAttribute(null=True)
+    by = UnicodeAttribute(null=True)
+    at = UnicodeAttribute(null=True)
+
+
+TABLES: tuple[type[Model], ...] = (
+    LoanRow,
+    ScheduleRow,
+    BorrowerRow,
+    JournalRow,
+    RunRow,
+    FileRow,
+    NoticeRow,
+    DiscrepancyRow,
+    ControlRow,
+)
+
+
+def bind(stage: str, *, region: str) -> None:
+    """Name every table for this stage; the same stage again changes nothing."""
+    for table in TABLES:
+        base = str(table.Meta.table_name).rpartition("-")[2]
+        table.Meta.table_name = f"afterloan-{stage}-{base}"
+        table.Meta.region = region
+        table._connection = None  # noqa: SLF001  PynamoDB keeps one per model, by its first name

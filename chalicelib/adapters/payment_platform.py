@@ -1,0 +1,125 @@
+"""The payment platform, over signed HTTP: what it answers, made into facts or into doubt."""
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+
+from chalicelib.adapters.rate_limit import TokenBucket
+from chalicelib.adapters.signed_http import NoAnswerError, Reply, SignedHttp
+from chalicelib.domain.deduction import Answer, AnswerStatus, Order
+from chalicelib.domain.money import Money
+
+FAILURES_UNTIL_OPEN = 5
+OPEN_SECONDS = 30.0
+
+Fen = Annotated[int, Field(strict=True, ge=0, le=10**12)]
+
+
+class _AnswerBody(BaseModel):
+    """What interfaces.md promises; anything else is not understood, so not believed."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    order_no: str
+    status: Literal["SUCCEEDED", "FAILED", "PROCESSING", "CLOSED"]
+    trade_no: str | None = None
+    failure_code: str | None = None
+    amount_fen: Fen | None = None
+    paid_at: AwareDatetime | None = None
+
+
+class _Refusal(BaseModel):
+    code: str
+
+
+class Breaker:
+    """Opens after failures in a row, and lets a call through again after a pause."""
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._failures = 0
+        self._opened_at = float("-inf")
+        self._lock = threading.Lock()
+
+    def is_closed(self) -> bool:
+        return self._monotonic() - self._opened_at >= OPEN_SECONDS
+
+    def heard(self, *, answered: bool) -> None:
+        """Count a call that was answered, or was not."""
+        with self._lock:
+            self._failures = 0 if answered else self._failures + 1
+            if self._failures >= FAILURES_UNTIL_OPEN:
+                self._opened_at = self._monotonic()
+                self._failures = FAILURES_UNTIL_OPEN - 1
+
+
+class HttpPaymentPlatform:
+    """Never raises for what the wire or the other side does: that is an UNREADABLE answer."""
+
+    def __init__(
+        self, *, http: SignedHttp, bucket: TokenBucket, notify_url: str, breaker: Breaker
+    ) -> None:
+        self._http = http
+        self._bucket = bucket
+        self._notify_url = notify_url
+        self._breaker = breaker
+
+    def is_available(self) -> bool:
+        return self._breaker.is_closed()
+
+    def deduct(self, order: Order) -> Answer:
+        return self._answer(
+            order.order_no,
+            "POST",
+            "/v1/deductions",
+            {
+                "order_no": order.order_no,
+                "agreement_no": order.agreement_no,
+                "amount_fen": order.amount.fen,
+                "currency": "CNY",
+                "split": [],
+                "notify_url": self._notify_url,
+                "subject": order.subject,
+            },
+        )
+
+    def ask(self, order_no: str) -> Answer:
+        return self._answer(order_no, "GET", f"/v1/deductions/{order_no}")
+
+    def close(self, order_no: str) -> Answer:
+        return self._answer(order_no, "POST", f"/v1/deductions/{order_no}/close", {})
+
+    def _answer(
+        self, order_no: str, method: str, path: str, payload: dict[str, object] | None = None
+    ) -> Answer:
+        self._bucket.wait()
+        try:
+            reply = self._http.call(method, path, payload)
+        except NoAnswerError as error:
+            self._breaker.heard(answered=error.reason == "bad_signature")
+            return Answer(status=AnswerStatus.UNREADABLE, note=error.reason)
+        self._breaker.heard(answered=reply.status < 500)
+        return _read(order_no, reply)
+
+
+def _read(order_no: str, reply: Reply) -> Answer:
+    if reply.status == 429:
+        return Answer(status=AnswerStatus.THROTTLED)
+    try:
+        if reply.status == 404 and _Refusal.model_validate_json(reply.body).code == "NOT_EXIST":
+            return Answer(status=AnswerStatus.NOT_EXIST)
+        body = _AnswerBody.model_validate_json(reply.body)
+    except ValidationError:
+        return Answer(status=AnswerStatus.UNREADABLE, note=f"http_{reply.status}")
+    if body.order_no != order_no:
+        return Answer(status=AnswerStatus.UNREADABLE, note="another_order")
+    return Answer(
+        status=AnswerStatus(body.status),
+        trade_no=body.trade_no or "",
+        amount=Money(body.amount_fen) if body.amount_fen is not None else None,
+        failure_code=body.failure_code or "",
+        paid_at=body.paid_at,
+    )

@@ -1,0 +1,71 @@
+"""Messages in SQS: typed, in JSON, additive (an unknown key is ignored)."""
+
+from collections.abc import Hashable, Iterable, Iterator
+from functools import cache
+from itertools import islice
+from typing import Any, Generic, TypeVar
+
+from pydantic import TypeAdapter
+
+ENTRIES_MAX = 10
+TRIES_MAX = 4
+
+Message = TypeVar("Message")
+
+
+class NotQueuedError(Exception):
+    """Some messages could not be put, again and again."""
+
+
+@cache
+def _adapter(kind: Hashable) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
+
+
+def encoded(message: object) -> str:
+    """Write a message as JSON."""
+    return _adapter(type(message)).dump_json(message).decode()
+
+
+def decoded(kind: type[Message], body: str) -> Message:
+    """Read a message strictly.
+
+    :raises pydantic.ValidationError: if it is not of its kind; the message is poison.
+    """
+    message: Message = _adapter(kind).validate_json(body, strict=True)
+    return message
+
+
+class SqsQueue(Generic[Message]):
+    """One queue.  `delay_seconds_max` shortens every delay where time is a test's."""
+
+    def __init__(self, *, client: Any, url: str, delay_seconds_max: int = 900) -> None:
+        self._client = client
+        self._url = url
+        self._delay_seconds_max = delay_seconds_max
+
+    def put(self, messages: Iterable[Message], *, delay_seconds: int = 0) -> None:
+        """Put messages; each arrives at least once.
+
+        :raises NotQueuedError: if SQS keeps refusing some of them.
+        """
+        delay = min(delay_seconds, self._delay_seconds_max)
+        for batch in _batches(messages):
+            entries = [
+                {"Id": str(number), "MessageBody": encoded(message), "DelaySeconds": delay}
+                for number, message in enumerate(batch)
+            ]
+            for _ in range(TRIES_MAX):
+                answer = self._client.send_message_batch(QueueUrl=self._url, Entries=entries)
+                refused = {failure["Id"] for failure in answer.get("Failed", ())}
+                entries = [entry for entry in entries if entry["Id"] in refused]
+                if not entries:
+                    break
+            else:
+                raise NotQueuedError(f"{len(entries)} messages refused by {self._url}")
+
+
+def _batches(messages: Iterable[Message]) -> Iterator[list[Message]]:
+    rest = iter(messages)
+    while batch := list(islice(rest, ENTRIES_MAX)):
+        yield batch

@@ -1,0 +1,94 @@
+"""Signed calls to a platform: one request, one verified answer, no silent second try."""
+
+import json
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import urllib3
+
+from chalicelib.adapters.signatures import BadSignatureError, Signer, Verifier
+
+ANSWER_BYTES_MAX = 64 * 1024
+
+
+class NoAnswerError(Exception):
+    """No answer that could be believed; `reason` says why, `is_unreachable` that none was asked."""
+
+    def __init__(self, reason: str, *, is_unreachable: bool = False) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.is_unreachable = is_unreachable
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reply:
+    """A verified answer, or (status 429) a refusal to take the call at all."""
+
+    status: int
+    body: bytes
+
+
+class SignedHttp:
+    """One platform's address and keys.  Connections are kept; calls are never repeated."""
+
+    def __init__(
+        self,
+        *,
+        base_url: str,
+        signer: Signer,
+        verifier: Verifier,
+        clock: Callable[[], datetime],
+        connect_seconds: float = 1.0,
+        read_seconds: float = 8.0,
+        connections: int = 16,
+    ) -> None:
+        self._base_url = base_url.rstrip("/")
+        self._signer = signer
+        self._verifier = verifier
+        self._clock = clock
+        self._pool = urllib3.PoolManager(
+            timeout=urllib3.Timeout(connect=connect_seconds, read=read_seconds),
+            retries=False,
+            maxsize=connections,
+        )
+
+    def call(self, method: str, path: str, payload: Mapping[str, Any] | None = None) -> Reply:
+        """Make one call.
+
+        :raises NoAnswerError: on time-out, refusal, bad signature or an oversized answer.
+        """
+        body = json.dumps(payload, ensure_ascii=False).encode() if payload is not None else b""
+        headers = self._signer.sign(
+            method,
+            path,
+            body,
+            timestamp=self._clock().isoformat(timespec="seconds"),
+            nonce=secrets.token_hex(16),
+        ) | {"Content-Type": "application/json"}
+        try:
+            response = self._pool.request(
+                method, self._base_url + path, body=body or None, headers=headers, redirect=False
+            )
+        except (
+            urllib3.exceptions.ConnectTimeoutError,
+            urllib3.exceptions.NewConnectionError,
+        ) as error:
+            raise NoAnswerError("unreachable", is_unreachable=True) from error
+        except urllib3.exceptions.HTTPError as error:
+            raise NoAnswerError("no_answer") from error
+        return self._believed(method, path, response)
+
+    def _believed(self, method: str, path: str, response: urllib3.BaseHTTPResponse) -> Reply:
+        if response.status == 429:
+            return Reply(status=429, body=b"")
+        if len(response.data) > ANSWER_BYTES_MAX:
+            raise NoAnswerError("oversized")
+        try:
+            self._verifier.verify(method, path, response.headers, response.data)
+        except BadSignatureError as error:
+            reason = "server_error" if response.status >= 500 else "bad_signature"
+            raise NoAnswerError(reason) from error
+        return Reply(status=response.status, body=response.data)

@@ -1,0 +1,199 @@
+"""A deduction: one order to the payment platform, and what may become of it.
+
+PLANNED → SENT → SUCCEEDED | FAILED(class) | UNKNOWN → SUCCEEDED | FAILED.  PLANNED is a
+message in a queue, SENT and UNKNOWN are the loan's slot, the two ends are journal records.
+"""
+
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from enum import StrEnum
+
+from chalicelib.domain.due import InstalmentDue
+from chalicelib.domain.money import Components, Money
+
+
+class Status(StrEnum):
+    """The two terminal results: what the journal holds."""
+
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+
+
+class FailureClass(StrEnum):
+    """When a failed deduction may be tried again, under a new order number."""
+
+    RETRY_TODAY = "retry_today"
+    RETRY_LATER = "retry_later"
+    NEVER = "never"
+
+
+FAILURE_CLASSES: dict[str, FailureClass] = {
+    "INSUFFICIENT_FUNDS": FailureClass.RETRY_TODAY,
+    "LIMIT_EXCEEDED": FailureClass.RETRY_LATER,
+    "BANK_UNAVAILABLE": FailureClass.RETRY_LATER,
+    "CLOSED": FailureClass.RETRY_LATER,
+    "AGREEMENT_TERMINATED": FailureClass.NEVER,
+    "CARD_CLOSED": FailureClass.NEVER,
+    "RISK_REJECTED": FailureClass.NEVER,
+}
+
+
+class SkipReason(StrEnum):
+    """Why a listed due was not sent in its round."""
+
+    NOTHING_DUE = "nothing_due"
+    SLOT_TAKEN = "slot_taken"
+    ON_HOLD = "on_hold"
+    AMOUNT_ROSE = "amount_rose"
+    WINDOW_CLOSED = "window_closed"
+
+
+class AnswerStatus(StrEnum):
+    """What the payment platform said of an order; UNREADABLE is everything we cannot trust."""
+
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    PROCESSING = "PROCESSING"
+    CLOSED = "CLOSED"
+    NOT_EXIST = "NOT_EXIST"
+    THROTTLED = "THROTTLED"
+    UNREADABLE = "UNREADABLE"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Answer:
+    """One answer of the platform, already verified; `note` says why it is unreadable."""
+
+    status: AnswerStatus
+    trade_no: str = ""
+    amount: Money | None = None
+    failure_code: str = ""
+    paid_at: datetime | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Order:
+    """What is asked of the platform: fixed at the claim, the same at every repetition."""
+
+    order_no: str
+    agreement_no: str
+    amount: Money
+    subject: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Result:
+    """How a deduction ended."""
+
+    status: Status
+    trade_no: str = ""
+    paid_at: datetime | None = None
+    failure_code: str = ""
+    failure_class: FailureClass | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Unknown:
+    """An order whose end is not known: to be asked after, never failed, never repeated anew."""
+
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Deduction:
+    """One record of the deduction journal: terminal, never changed.
+
+    `lines` say which instalments the money paid; empty for a failed one.
+    """
+
+    order_no: str
+    loan_id: str
+    borrower_id: str
+    mode: str
+    business_date: date
+    round_no: int
+    agreement_no: str
+    amount: Money
+    components: Components
+    result: Result
+    recorded_at: datetime
+    listed: Money
+    lines: tuple[InstalmentDue, ...] = ()
+    settles: bool = False
+    settled_by: str = "platform"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Skip:
+    """A listed due that its round did not send, and why."""
+
+    order_no: str
+    loan_id: str
+    mode: str
+    business_date: date
+    round_no: int
+    listed: Money
+    reason: SkipReason
+    note: str = ""
+    recorded_at: datetime = field(kw_only=True)
+
+
+class IllegalOrderNumberError(ValueError):
+    """The text is not an order number of a round."""
+
+
+def order_no_of(*, business_date: date, round_no: int, loan_id: str) -> str:
+    """Name an order by business facts alone, so that a repetition names it the same.
+
+    >>> order_no_of(business_date=date(2026, 11, 24), round_no=2, loan_id="LN7")
+    '20261124-2-LN7'
+    """
+    return f"{business_date:%Y%m%d}-{round_no}-{loan_id}"
+
+
+def facts_of(order_no: str) -> tuple[date, int, str]:
+    """Read business date, round and loan back from an order number.
+
+    >>> facts_of("20261124-2-LN7")
+    (datetime.date(2026, 11, 24), 2, 'LN7')
+
+    :raises IllegalOrderNumberError: if it is not one of ours.
+    """
+    day, _, rest = order_no.partition("-")
+    round_no, _, loan_id = rest.partition("-")
+    if not (len(day) == 8 and day.isascii() and day.isdigit() and round_no in "123" and loan_id):
+        raise IllegalOrderNumberError(f"not an order number: {order_no!r}")
+    try:
+        business_date = date(int(day[:4]), int(day[4:6]), int(day[6:]))
+    except ValueError as error:
+        raise IllegalOrderNumberError(f"not an order number: {order_no!r}") from error
+    return business_date, int(round_no), loan_id
+
+
+def verdict(*, ordered: Money, answer: Answer) -> Result | Unknown:
+    """Judge an answer.  Whatever is not plainly a success or a known failure is unknown.
+
+    >>> verdict(ordered=Money(100), answer=Answer(status=AnswerStatus.SUCCEEDED, amount=Money(101)))
+    Unknown(reason='amount_differs')
+    """
+    match answer.status:
+        case AnswerStatus.SUCCEEDED if answer.amount != ordered:
+            return Unknown(reason="amount_differs")
+        case AnswerStatus.SUCCEEDED if not answer.trade_no or answer.paid_at is None:
+            return Unknown(reason="unreadable")
+        case AnswerStatus.SUCCEEDED:
+            return Result(status=Status.SUCCEEDED, trade_no=answer.trade_no, paid_at=answer.paid_at)
+        case AnswerStatus.FAILED if answer.failure_code in FAILURE_CLASSES:
+            return failed(answer.failure_code)
+        case AnswerStatus.FAILED:
+            return Unknown(reason="unknown_failure_code")
+        case AnswerStatus.CLOSED:
+            return failed("CLOSED")
+        case _:
+            return Unknown(reason=answer.status.lower())
+
+
+def failed(code: str) -> Result:
+    """Make the result of a deduction that failed with a known code."""
+    return Result(status=Status.FAILED, failure_code=code, failure_class=FAILURE_CLASSES[code])

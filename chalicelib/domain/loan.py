@@ -1,0 +1,155 @@
+"""A loan's head: its terms, where it stands, and the one order that may be in flight."""
+
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+
+from chalicelib.domain import allocation, due, position
+from chalicelib.domain.allocation import Paid
+from chalicelib.domain.deduction import FailureClass, Result, SkipReason
+from chalicelib.domain.due import Due
+from chalicelib.domain.money import Components, Money
+from chalicelib.domain.position import Position
+from chalicelib.domain.product import Product
+from chalicelib.domain.schedule import Instalment
+
+Schedule = tuple[Instalment, ...]
+
+
+class Mode(StrEnum):
+    """Whose money it is, and who deducts."""
+
+    SELF_OPERATED = "self_operated"
+    JOINT_LENDING = "joint_lending"
+    LOAN_ASSISTANCE = "loan_assistance"
+
+
+class LoanStatus(StrEnum):
+    OPEN = "open"
+    SETTLED = "settled"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Slot:
+    """The loan's only place for an order in flight: SENT, or UNKNOWN once its answer is overdue."""
+
+    order_no: str
+    amount: Money
+    components: Components
+    listed: Money
+    as_of: date
+    sent_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Loan:
+    """What is written on every event of a loan; at most 1 KB in the store.
+
+    `version` counts the writes; `unpaid_due_on` is the due date of the oldest unpaid
+    instalment, None when nothing is left to pay; `hold` names why nothing may be deducted.
+    """
+
+    loan_id: str
+    borrower_id: str
+    product: str
+    mode: Mode
+    principal: Money
+    annual_rate: Decimal
+    agreement_no: str
+    schedule_version: int
+    position: Position
+    unpaid_due_on: date | None
+    status: LoanStatus = LoanStatus.OPEN
+    slot: Slot | None = None
+    hold: str = ""
+    last_failure: str = ""
+    funder_id: str = ""
+    funder_share_bps: int = 0
+    version: int = 0
+
+
+def owed(*, loan: Loan, schedule: Schedule, product: Product, as_of: date) -> Due:
+    """Say what the loan owes on a business date."""
+    return due.owed(
+        position=loan.position,
+        schedule=schedule,
+        product=product,
+        annual_rate=loan.annual_rate,
+        as_of=as_of,
+    )
+
+
+def slot_for(
+    *,
+    loan: Loan,
+    schedule: Schedule,
+    product: Product,
+    order_no: str,
+    business_date: date,
+    listed: Money,
+    now: datetime,
+) -> Slot | SkipReason:
+    """Decide whether the loan may be deducted now, and for how much: what it owes today.
+
+    Never more than was listed: a loan that owes more by now is left to the next list.
+    """
+    if loan.slot is not None:
+        return SkipReason.SLOT_TAKEN
+    if loan.hold:
+        return SkipReason.ON_HOLD
+    dues = owed(loan=loan, schedule=schedule, product=product, as_of=business_date)
+    if loan.status is not LoanStatus.OPEN or not dues.amount:
+        return SkipReason.NOTHING_DUE
+    if dues.amount > listed:
+        return SkipReason.AMOUNT_ROSE
+    return Slot(
+        order_no=order_no,
+        amount=dues.amount,
+        components=dues.components,
+        listed=listed,
+        as_of=business_date,
+        sent_at=now,
+    )
+
+
+class NothingInFlightError(Exception):
+    """The loan's slot is empty: there is no order whose money could be posted."""
+
+
+def posted(*, loan: Loan, schedule: Schedule, product: Product) -> tuple[Loan, Paid]:
+    """Take the money of the order in the slot: the loan moves on and the slot is free.
+
+    The position has not moved since the claim, for the slot is the lock: the same
+    allocation comes out whenever and however often this is computed.
+
+    :raises NothingInFlightError: if the slot is empty.
+    """
+    if loan.slot is None:
+        raise NothingInFlightError(loan.loan_id)
+    dues = owed(loan=loan, schedule=schedule, product=product, as_of=loan.slot.as_of)
+    paid = allocation.allocate(amount=loan.slot.amount, due=dues, product=product)
+    moved = allocation.position_after(
+        position=loan.position, schedule=schedule, due=dues, paid=paid
+    )
+    unpaid_due_on = position.unpaid_due_on(moved, schedule)
+    after = replace(
+        loan,
+        position=moved,
+        unpaid_due_on=unpaid_due_on,
+        status=LoanStatus.OPEN if unpaid_due_on else LoanStatus.SETTLED,
+        slot=None,
+        last_failure="",
+    )
+    return after, paid
+
+
+def released(*, loan: Loan, result: Result) -> Loan:
+    """Free the slot after a failure; where no later try can help, hold the loan."""
+    never = result.failure_class is FailureClass.NEVER
+    return replace(
+        loan,
+        slot=None,
+        last_failure=result.failure_code,
+        hold=result.failure_code if never else loan.hold,
+    )

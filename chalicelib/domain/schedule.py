@@ -1,0 +1,209 @@
+"""Cut a loan into instalments.
+
+Conventions, where the contract leaves a choice:
+
+* 30/360: a month is 1/12 of a year.  A first period that is not a whole month counts its days
+  after the US rule (a 31st, and the end of February, count as a 30th) over 360.
+* ACT/360 and ACT/365 count real days, from one contractual due date to the next.
+* The working-day shift moves the day of payment and never the interest, whatever the day count.
+* Equal instalments are the amount that repays the loan at its real period rates, so they are equal
+  in a broken first period, too.  Where interest alone exceeds that amount, it alone is due.
+* Every interest is rounded once; the last instalment takes what rounding left of the principal.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from fractions import Fraction
+from itertools import accumulate, pairwise
+
+from chalicelib.domain.business_calendar import WEEKDAYS, WorkingDays, add_months, due_dates
+from chalicelib.domain.money import ZERO, Money
+from chalicelib.domain.product import DayCount, Method, Product
+
+RATE_MAX = Decimal("0.36")  # a higher figure is a percentage misread as a rate
+INSTALMENTS_MAX = 360
+
+
+class IllegalTermsError(ValueError):
+    """No schedule can be cut from these terms; `reasons` says everything that is wrong."""
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        return self.args
+
+    def __str__(self) -> str:
+        return "; ".join(self.args)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Terms:
+    """What a loan's contract says; terms that can not be kept do not come into being.
+
+    `instalments` are months, also for a bullet loan, whose one payment is at their end.
+    `anchor_day` is the contractual due day where the first due date does not show it: a loan due
+    on the 31st and cut again in February.
+
+    :raises IllegalTermsError: with every reason.
+    """
+
+    principal: Money
+    annual_rate: Decimal
+    method: Method
+    instalments: int
+    disbursed_on: date
+    first_due_on: date
+    anchor_day: int | None = None
+
+    def __post_init__(self) -> None:
+        if reasons := tuple(_reasons_against(self)):
+            raise IllegalTermsError(*reasons)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Instalment:
+    """One row of a schedule; numbers count from 1."""
+
+    number: int
+    due_on: date
+    principal: Money
+    interest: Money
+
+    @property
+    def total(self) -> Money:
+        return self.principal + self.interest
+
+
+def make(
+    *, terms: Terms, product: Product, working_days: WorkingDays | None = None
+) -> tuple[Instalment, ...]:
+    """Cut a loan into instalments; the principal column sums to the loan.
+
+    >>> yuan_1200 = Terms(
+    ...     principal=Money(1_200_00), annual_rate=Decimal("0.12"), method=Method.EQUAL_INSTALMENT,
+    ...     instalments=3, disbursed_on=date(2026, 1, 31), first_due_on=date(2026, 2, 28),
+    ... )
+    >>> for row in make(terms=yuan_1200, product=Product(code="P", name="P")):
+    ...     print(row.number, row.due_on, row.principal, row.interest, row.total)
+    1 2026-02-28 396.03 12.00 408.03
+    2 2026-03-31 399.99 8.04 408.03
+    3 2026-04-30 403.98 4.04 408.02
+    """
+    calendar = working_days or WEEKDAYS
+    contractual = due_dates(terms.first_due_on, terms.instalments, _anchor_day(terms))
+    rates = _period_rates(terms, contractual, product.day_count)
+    if terms.method is Method.BULLET:
+        contractual, rates = contractual[-1:], (sum(rates, Fraction()),)
+    return tuple(
+        Instalment(
+            number=number,
+            due_on=calendar.shift(due_on, product.working_day_shift),
+            principal=principal,
+            interest=interest,
+        )
+        for number, (due_on, (principal, interest)) in enumerate(
+            zip(contractual, _cut(terms, rates, product.rounding.mode), strict=True), start=1
+        )
+    )
+
+
+def _reasons_against(terms: Terms) -> Iterator[str]:
+    if terms.principal <= ZERO:
+        yield "the principal is not positive"
+    if not terms.annual_rate.is_finite() or not 0 <= terms.annual_rate <= RATE_MAX:
+        yield f"the annual rate is not between 0 and {RATE_MAX}"
+    if not 1 <= terms.instalments <= INSTALMENTS_MAX:
+        yield f"the number of instalments is not between 1 and {INSTALMENTS_MAX}"
+    if terms.first_due_on <= terms.disbursed_on:
+        yield "the first due date is not after the disbursement"
+    if terms.anchor_day and add_months(terms.first_due_on, 0, terms.anchor_day) != (
+        terms.first_due_on
+    ):
+        yield "the first due date is not on the anchor day"
+
+
+def _anchor_day(terms: Terms) -> int | None:
+    """Return the due day: the disbursement's, if the first period is a whole month."""
+    if terms.anchor_day is None and add_months(terms.disbursed_on, 1) == terms.first_due_on:
+        return terms.disbursed_on.day
+    return terms.anchor_day
+
+
+def _period_rates(
+    terms: Terms, contractual: tuple[date, ...], day_count: DayCount
+) -> tuple[Fraction, ...]:
+    """Return each period's rate, exactly."""
+    annual = Fraction(terms.annual_rate)
+    days_of_year = 365 if day_count is DayCount.ACT_365 else 360
+    if day_count is DayCount.THIRTY_360:
+        days = [_days_of_first_period(terms)] + [30] * (len(contractual) - 1)
+    else:
+        days = [(end - start).days for start, end in pairwise((terms.disbursed_on, *contractual))]
+    return tuple(annual * Fraction(period, days_of_year) for period in days)
+
+
+def _days_of_first_period(terms: Terms) -> int:
+    """Count 30 days for a whole month, from either end, and by the US rule for any other period."""
+    start, end = terms.disbursed_on, terms.first_due_on
+    if end == add_months(start, 1) or start == add_months(end, -1, _anchor_day(terms)):
+        return 30
+    return _days_30_360(start, end)
+
+
+def _days_30_360(start: date, end: date) -> int:
+    """Count days after the US rule.
+
+    >>> _days_30_360(date(2026, 1, 10), date(2026, 2, 28))
+    48
+    >>> _days_30_360(date(2026, 2, 28), date(2026, 3, 31))
+    30
+    """
+    first, last = start.day, end.day
+    if _ends_february(start):
+        first = 30
+        last = 30 if _ends_february(end) else last
+    if first >= 30:
+        first, last = 30, min(last, 30)
+    return (end.year - start.year) * 360 + (end.month - start.month) * 30 + last - first
+
+
+def _ends_february(day: date) -> bool:
+    return day.month == 2 and add_months(day, 0, 31) == day
+
+
+def _cut(terms: Terms, rates: tuple[Fraction, ...], rounding: str) -> Iterator[tuple[Money, Money]]:
+    """Give each period's principal and interest; the last takes the remainder."""
+    level = _level(terms, rates, rounding)
+    balance = terms.principal
+    for rate in rates[:-1]:
+        interest = balance.times(rate, rounding=rounding)
+        wanted = level - interest if terms.method is Method.EQUAL_INSTALMENT else level
+        principal = min(max(wanted, ZERO), balance)
+        yield principal, interest
+        balance -= principal
+    yield balance, balance.times(rates[-1], rounding=rounding)
+
+
+def _level(terms: Terms, rates: tuple[Fraction, ...], rounding: str) -> Money:
+    """Return what every instalment but the last has in common.
+
+    The whole instalment, the principal in it, or no principal at all.
+    """
+    match terms.method:
+        case Method.EQUAL_INSTALMENT:
+            return terms.principal.times(1 / Fraction(_annuity(rates)), rounding=rounding)
+        case Method.EQUAL_PRINCIPAL:
+            return terms.principal.times(Fraction(1, len(rates)), rounding=rounding)
+        case Method.INTEREST_FIRST | Method.BULLET:
+            return ZERO
+
+
+def _annuity(rates: tuple[Fraction, ...]) -> Decimal:
+    """Return the present value of one fen at the end of every period.
+
+    >>> _annuity((Fraction(0),) * 12)
+    Decimal('12')
+    """
+    growth = (1 + Decimal(rate.numerator) / rate.denominator for rate in rates)
+    return sum((1 / compounded for compounded in accumulate(growth, Decimal.__mul__)), Decimal())

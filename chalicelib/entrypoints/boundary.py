@@ -1,0 +1,68 @@
+"""What happens around every handler: logging, counting, and the one reading of the clock.
+
+Chalice runs the handlers of a Blueprint without importing app.py, so nothing of this can be
+middleware: it is a decorator on each handler.
+"""
+
+import functools
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, TypeVar
+
+from aws_lambda_powertools import Logger, Metrics
+from chalice.app import CloudWatchEvent
+
+from chalicelib import wiring
+from chalicelib.adapters.wall_clock import SHANGHAI, wall_clock
+from chalicelib.settings import settings
+
+log = Logger(service="afterloan", use_rfc3339=True, log_record_order=["level", "message"])
+metrics = Metrics(namespace="Afterloan", service="afterloan")
+
+Event = TypeVar("Event")
+Result = TypeVar("Result")
+
+
+def boundary(handler: Callable[[Event], Result]) -> Callable[[Event], Result]:
+    """Log the end or the failure of a handler, send its metrics, and let the failure out."""
+
+    @functools.wraps(handler)  # Chalice names the Lambda after handler.__name__
+    def bounded(event: Event) -> Result:
+        log.clear_state()
+        log.append_keys(handler=handler.__name__)
+        try:
+            result = handler(event)
+        except Exception as error:
+            # The kind alone: the message of an exception may carry what no log may hold.
+            log.error("failed", error=type(error).__name__, where=_where(error))  # noqa: TRY400  no trace
+            raise
+        else:
+            log.info("finished", result=result)
+            return result
+        finally:
+            if metrics.metric_set:
+                metrics.flush_metrics()
+
+    return bounded
+
+
+def now() -> datetime:
+    """Read the time: the wall clock, or business time where a test clock is allowed and set."""
+    if settings().test_clock:
+        return wiring.controls().test_clock() or wall_clock()
+    return wall_clock()
+
+
+def scheduled_at(event: CloudWatchEvent) -> datetime:
+    """Read when a scheduled event was meant: every retry of it says the same."""
+    return datetime.fromisoformat(event.time).astimezone(SHANGHAI)
+
+
+def _where(error: Exception) -> str:
+    trace = error.__traceback__
+    place = ""
+    while trace is not None:
+        code: Any = trace.tb_frame.f_code
+        place = f"{code.co_filename.rpartition('/')[2]}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    return place

@@ -1,0 +1,34 @@
+"""Files that arrive in the exchange bucket."""
+
+import json
+from typing import Any
+from urllib.parse import unquote_plus
+
+from chalice.app import Blueprint, SQSEvent
+
+from chalicelib import wiring
+from chalicelib.entrypoints.boundary import boundary, log, now
+from chalicelib.flows import landing
+from chalicelib.settings import queue_name
+
+bp = Blueprint(__name__)
+
+
+@bp.on_sqs_message(queue=queue_name("files"), batch_size=1)
+@boundary
+def file_landed(event: SQSEvent) -> dict[str, Any]:
+    """Take in a file once both it and its manifest are there."""
+    for record in event:
+        for key in _keys(json.loads(record.body)):
+            outcome = landing.take(key=key, now=now(), desk=wiring.files())
+            log.info("file", key=key, outcome=str(outcome))
+    return {"batchItemFailures": []}
+
+
+def _keys(notification: dict[str, Any]) -> list[str]:
+    """Read every object's key, decoded once; a test event has none."""
+    return [
+        unquote_plus(record["s3"]["object"]["key"])
+        for record in notification.get("Records", ())
+        if record.get("eventName", "").startswith("ObjectCreated")
+    ]

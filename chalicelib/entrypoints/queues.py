@@ -1,0 +1,128 @@
+"""Messages that wait in SQS; each may come twice, and each fails alone."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, TypeVar
+
+from chalice.app import Blueprint, SQSEvent
+
+from chalicelib import wiring
+from chalicelib.adapters.queues import decoded
+from chalicelib.entrypoints.boundary import boundary, log, metrics, now
+from chalicelib.flows import deduction, deduction_round, due_list, notices
+from chalicelib.flows.deduction import Outcome
+from chalicelib.flows.notice_ports import ReceiptMessage, TextMessage
+from chalicelib.flows.ports import AskMessage, DeductionMessage, ServicingEvent, WalkMessage
+from chalicelib.settings import queue_name
+
+bp = Blueprint(__name__)
+
+Message = TypeVar("Message")
+
+
+@bp.on_sqs_message(queue=queue_name("walks"), batch_size=1)
+@boundary
+def walk_shard(event: SQSEvent) -> dict[str, Any]:
+    """Walk one shard: list its dues, or put its deductions on the queue."""
+    return _each(event, WalkMessage, _walk)
+
+
+@bp.on_sqs_message(queue=queue_name("deductions"), batch_size=10)
+@boundary
+def deduct(event: SQSEvent) -> dict[str, Any]:
+    """Deduct listed dues, several in flight."""
+    return _each(event, DeductionMessage, _deduct)
+
+
+@bp.on_sqs_message(queue=queue_name("asks"), batch_size=10)
+@boundary
+def ask(event: SQSEvent) -> dict[str, Any]:
+    """Ask what became of unknown orders."""
+    return _each(event, AskMessage, _ask)
+
+
+@bp.on_sqs_message(queue=queue_name("payment-notifications"), batch_size=10)
+@boundary
+def take_payment_notification(event: SQSEvent) -> dict[str, Any]:
+    """Look after an order the platform says has ended: it is asked, never taken at its word."""
+    return _each(event, AskMessage, _ask)
+
+
+@bp.on_sqs_message(queue=queue_name("notices"), batch_size=10)
+@boundary
+def collect_notice(event: SQSEvent) -> dict[str, Any]:
+    """Put what happened into the borrower's next text."""
+    return _each(event, ServicingEvent, _collect)
+
+
+@bp.on_sqs_message(queue=queue_name("texts"), batch_size=10)
+@boundary
+def send_text(event: SQSEvent) -> dict[str, Any]:
+    """Send texts."""
+    return _each(event, TextMessage, _send)
+
+
+@bp.on_sqs_message(queue=queue_name("receipts"), batch_size=10)
+@boundary
+def take_receipt(event: SQSEvent) -> dict[str, Any]:
+    """Store what became of texts."""
+    return _each(event, ReceiptMessage, _take_receipt)
+
+
+# --- one message each -------------------------------------------------------------------
+
+
+def _walk(message: WalkMessage, at: datetime) -> None:
+    if message.job == due_list.JOB:
+        due_list.walk(message=message, now=at, desk=wiring.mornings())
+    else:
+        deduction_round.send_out(message=message, now=at, desk=wiring.rounds())
+
+
+def _deduct(message: DeductionMessage, at: datetime) -> None:
+    with wiring.metered() as cost:
+        outcome = deduction.take(message=message, now=at, desk=wiring.deductions())
+    _count(message.order_no, outcome, cost.units)
+
+
+def _ask(message: AskMessage, at: datetime) -> None:
+    with wiring.metered() as cost:
+        outcome = deduction.ask(message=message, now=at, desk=wiring.deductions())
+    _count(message.order_no, outcome, cost.units)
+
+
+def _count(order_no: str, outcome: Outcome, write_units: float) -> None:
+    log.info("deduction", order_no=order_no, outcome=outcome, write_units=write_units)
+    metrics.add_metric(name=f"Deductions_{outcome}", unit="Count", value=1)
+
+
+def _collect(event: ServicingEvent, at: datetime) -> None:
+    notices.collect(events=[event], now=at, desk=wiring.texts())
+
+
+def _send(message: TextMessage, at: datetime) -> None:
+    notices.send(message=message, now=at, desk=wiring.texts())
+
+
+def _take_receipt(message: ReceiptMessage, at: datetime) -> None:
+    notices.take_receipt(message=message, now=at, desk=wiring.texts())
+
+
+def _each(
+    event: SQSEvent, kind: type[Message], work: Callable[[Message, datetime], None]
+) -> dict[str, Any]:
+    """Work a batch's records, several in flight; those that failed come again, alone."""
+    at = now()
+    records = event.to_dict()["Records"]
+    outcomes = wiring.in_flight().map(
+        lambda record: work(decoded(kind, record["body"]), at), records
+    )
+    failed = [
+        record["messageId"]
+        for record, outcome in zip(records, outcomes, strict=True)
+        if isinstance(outcome, Exception)
+    ]
+    for outcome in outcomes:
+        if isinstance(outcome, Exception):
+            log.error("message failed", error=type(outcome).__name__)
+    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}

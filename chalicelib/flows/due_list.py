@@ -1,0 +1,207 @@
+"""Make the due list of a business day: who owes what, and who is to be reminded.
+
+One walk over the agenda's partitions, shard by shard: the cost follows what is due, not
+what is on the book.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from chalicelib.domain import loan as loans
+from chalicelib.domain.agenda import AgendaRules, Ask, Visit, visits
+from chalicelib.domain.due import Due
+from chalicelib.domain.loan import Loan
+from chalicelib.domain.run import Facts, Run
+from chalicelib.domain.stage import stage_of
+from chalicelib.flows.ports import (
+    AgendaEntry,
+    Books,
+    DueLine,
+    DueLists,
+    Queue,
+    Runs,
+    ServicingEvent,
+    WalkMessage,
+)
+
+JOB = "due_list"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Desk:
+    """All that the morning is worked with."""
+
+    books: Books
+    runs: Runs
+    due_lists: DueLists
+    walks: Queue[WalkMessage]
+    notices: Queue[ServicingEvent]
+    rules: AgendaRules
+    shards: int
+
+
+class UntiedTotalsError(Exception):
+    """The shards' totals do not add up to the list's."""
+
+
+def make(*, business_date: date, now: datetime, desk: Desk) -> Run:
+    """Start the walk, one message a shard; a shard that is done already is left alone."""
+    run = desk.runs.start(business_date=business_date, job=JOB, at=now)
+    if not run.is_complete:
+        # All shards done and yet not complete: the last one died before it tied the run.
+        undone = [shard for shard in range(desk.shards) if shard not in run.parts] or [0]
+        desk.walks.put(
+            WalkMessage(job=JOB, business_date=business_date, shard=shard) for shard in undone
+        )
+    return run
+
+
+def walk(*, message: WalkMessage, now: datetime, desk: Desk) -> Run:
+    """List one shard's dues, ask for its reminders, and tie the run if it is the last shard.
+
+    Done twice, it writes the same again: a shard that is done is not walked a second time.
+    """
+    business_date = message.business_date
+    run = desk.runs.start(business_date=business_date, job=JOB, at=now)
+    if message.shard not in run.parts:
+        found = _walk_shard(business_date=business_date, shard=message.shard, now=now, desk=desk)
+        run = desk.runs.put_part(
+            business_date=business_date, job=JOB, shard=message.shard, totals=found
+        )
+    if len(run.parts) == desk.shards and not run.is_complete:
+        run = _complete(run=run, now=now, desk=desk)
+    return run
+
+
+def _walk_shard(*, business_date: date, shard: int, now: datetime, desk: Desk) -> Facts:
+    lines: list[DueLine] = []
+    reminders: list[ServicingEvent] = []
+    moves: Counter[str] = Counter()
+    last_completed = desk.runs.last_completed(JOB)
+    for visit in visits(
+        business_date=business_date, last_completed=last_completed, rules=desk.rules
+    ):
+        entries = tuple(desk.books.loans.agenda(unpaid_due_on=visit.unpaid_due_on, shard=shard))
+        if Ask.DEDUCT in visit.asks:
+            lines += _due_lines(entries=entries, business_date=business_date, desk=desk)
+        if Ask.REMIND in visit.asks:
+            reminders += _reminders(
+                entries=entries, visit=visit, business_date=business_date, now=now, desk=desk
+            )
+        if Ask.MOVE_STAGE in visit.asks and (stage := stage_of(visit.dpd, desk.rules.stages)):
+            moves[stage.value] += len(entries)
+    desk.due_lists.write(business_date=business_date, round_no=1, shard=shard, lines=lines)
+    desk.notices.put(reminders)
+    return {
+        "modes": by_mode(lines),
+        "reminders": len(reminders),
+        "stage_moves": dict(sorted((+moves).items())),
+    }
+
+
+def _due_lines(
+    *, entries: Sequence[AgendaEntry], business_date: date, desk: Desk
+) -> Iterator[DueLine]:
+    for loan, dues in _owed(entries=entries, as_of=business_date, desk=desk):
+        if dues.amount:
+            yield DueLine(
+                loan_id=loan.loan_id,
+                borrower_id=loan.borrower_id,
+                mode=loan.mode.value,
+                product=loan.product,
+                due_on=dues.lines[0].due_on,
+                dpd=dues.dpd,
+                amount=dues.amount,
+                components=dues.components,
+            )
+
+
+def _reminders(
+    *,
+    entries: Sequence[AgendaEntry],
+    visit: Visit,
+    business_date: date,
+    now: datetime,
+    desk: Desk,
+) -> Iterator[ServicingEvent]:
+    for loan, dues in _owed(entries=entries, as_of=visit.unpaid_due_on, desk=desk):
+        if dues.amount:
+            yield ServicingEvent(
+                event="due_soon",
+                loan_id=loan.loan_id,
+                borrower_id=loan.borrower_id,
+                mode=loan.mode.value,
+                business_date=business_date,
+                occurred_at=now,
+                amount_fen=dues.amount.fen,
+                due_on=visit.unpaid_due_on,
+            )
+
+
+def _owed(*, entries: Sequence[AgendaEntry], as_of: date, desk: Desk) -> Iterator[tuple[Loan, Due]]:
+    """Read the heads again, for the agenda may lag, and say what each owes."""
+    heads = desk.books.loans.get_many([entry.loan_id for entry in entries])
+    schedules = desk.books.schedules.get_many(
+        [(loan.loan_id, loan.schedule_version) for loan in heads.values()]
+    )
+    for loan_id in sorted(heads):
+        loan = heads[loan_id]
+        yield (
+            loan,
+            loans.owed(
+                loan=loan,
+                schedule=schedules[loan_id],
+                product=desk.books.products[loan.product],
+                as_of=as_of,
+            ),
+        )
+
+
+def by_mode(lines: Iterable[DueLine]) -> Facts:
+    """Count and add up a list's lines, mode by mode."""
+    return sum_of_modes({line.mode: {"count": 1, "amount_fen": line.amount.fen}} for line in lines)
+
+
+def sum_of_modes(parts: Iterable[Facts]) -> Facts:
+    """Add up counts and amounts by mode.
+
+    >>> sum_of_modes([{"self_operated": {"count": 1, "amount_fen": 5}}] * 2)
+    {'self_operated': {'count': 2, 'amount_fen': 10}}
+    """
+    modes: dict[str, Counter[str]] = {}
+    for part in parts:
+        for mode, tally in part.items():
+            modes.setdefault(mode, Counter()).update(tally)
+    return {mode: dict(tally) for mode, tally in sorted(modes.items())}
+
+
+def _complete(*, run: Run, now: datetime, desk: Desk) -> Run:
+    """Write the manifests and close the run, once what was written adds up to what was counted."""
+    listed = by_mode(
+        [
+            line
+            for shard in run.parts
+            for line in desk.due_lists.read(
+                business_date=run.business_date, round_no=1, shard=shard
+            )
+        ]
+    )
+    counted = sum_of_modes(part["modes"] for part in run.parts.values())
+    if listed != counted:
+        raise UntiedTotalsError(f"{run.business_date}: listed {listed}, counted {counted}")
+    desk.due_lists.write_manifest(business_date=run.business_date, round_no=1, parts=run.parts)
+    moves: Counter[str] = Counter()
+    for part in run.parts.values():
+        moves.update(part["stage_moves"])
+    completed = run.completed(
+        at=now,
+        totals={
+            "modes": listed,
+            "reminders": sum(part["reminders"] for part in run.parts.values()),
+            "stage_moves": dict(sorted((+moves).items())),
+        },
+    )
+    desk.runs.put_totals(completed)
+    return completed

@@ -1,0 +1,89 @@
+"""The second net: whatever a lost message, a dead worker or a silent scheduler left undone."""
+
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+
+from chalicelib.domain.run import Run
+from chalicelib.flows import deduction_round, due_list
+from chalicelib.flows.ports import AskMessage, Queue
+
+PATIENCE = timedelta(minutes=10)
+"""How long a round's own messages are given before the sweep puts them again."""
+
+DAYS_BACK = 3
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Desk:
+    """All that the sweep is worked with; `rounds` says when each round starts."""
+
+    mornings: due_list.Desk
+    rounds: deduction_round.Desk
+    asks: Queue[AskMessage]
+    list_at: time
+    round_at: tuple[time, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Report:
+    """What was found undone: orders without an end, dues nobody took up, jobs that never started."""
+
+    unknown: int = 0
+    waiting: int = 0
+    started: tuple[str, ...] = ()
+
+
+def run(*, now: datetime, desk: Desk) -> Report:
+    """Start what should have started, tally the open rounds, ask after what is unknown.
+
+    Safe to repeat and to run beside the jobs themselves: it only puts messages again.
+    """
+    started = tuple(_start_what_is_late(now=now, desk=desk))
+    unknown = waiting = 0
+    for days_ago in range(DAYS_BACK + 1):
+        business_date = now.date() - timedelta(days=days_ago)
+        for round_no in range(1, len(desk.round_at) + 1):
+            opened = desk.rounds.runs.get(business_date, deduction_round.job_of(round_no))
+            if opened is not None and not deduction_round.is_settled(opened):
+                standing = _sweep_round(opened=opened, now=now, desk=desk)
+                unknown += standing.totals.unknown.count
+                waiting += len(standing.waiting)
+    return Report(unknown=unknown, waiting=waiting, started=started)
+
+
+def _start_what_is_late(*, now: datetime, desk: Desk) -> list[str]:
+    today, runs = now.date(), desk.rounds.runs
+    started = []
+    if _is_late(desk.list_at, now) and not _is_complete(runs.get(today, due_list.JOB)):
+        due_list.make(business_date=today, now=now, desk=desk.mornings)
+        started.append(due_list.JOB)
+    for round_no, at in enumerate(desk.round_at, start=1):
+        job = deduction_round.job_of(round_no)
+        opened = runs.get(today, job)
+        if _is_late(at, now) and (opened is None or len(opened.parts) < desk.rounds.shards):
+            if _is_complete(runs.get(today, due_list.JOB)):
+                deduction_round.start(
+                    business_date=today, round_no=round_no, now=now, desk=desk.rounds
+                )
+            started.append(job)
+    return started
+
+
+def _sweep_round(*, opened: Run, now: datetime, desk: Desk) -> deduction_round.Standing:
+    standing = deduction_round.tally(run=opened, now=now, desk=desk.rounds)
+    desk.asks.put(AskMessage(order_no=no, rung=None) for no in standing.unfinished)
+    if now - opened.started_at > PATIENCE:
+        round_no = deduction_round.round_of(opened.job)
+        desk.rounds.deductions.put(
+            deduction_round.message_of(line, opened.business_date, round_no)
+            for line in standing.waiting
+        )
+    return standing
+
+
+def _is_late(at: time, now: datetime) -> bool:
+    return now - datetime.combine(now.date(), at, tzinfo=now.tzinfo) > PATIENCE
+
+
+def _is_complete(found: Run | None) -> bool:
+    return found is not None and found.is_complete

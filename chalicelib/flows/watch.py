@@ -1,0 +1,59 @@
+"""Say what is late or missing, so that a person is called before a borrower calls."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+
+from chalicelib.domain.run import Run
+from chalicelib.flows import deduction_round, due_list
+from chalicelib.flows.ports import Runs
+
+LIST_PATIENCE = timedelta(minutes=30)
+ROUND_PATIENCE = timedelta(hours=2)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Desk:
+    """When each job is expected, and the channel whose bill is."""
+
+    runs: Runs
+    channel: str
+    list_at: time
+    round_at: tuple[time, ...]
+    bill_by: time = time(10, 30)
+    close_by: time = time(18, 0)
+
+
+def late(*, now: datetime, desk: Desk) -> tuple[str, ...]:
+    """Name what should be done by now and is not; reads a few run items."""
+    return tuple(_late(now, desk))
+
+
+def _late(now: datetime, desk: Desk) -> Iterator[str]:
+    today, yesterday = now.date(), now.date() - timedelta(days=1)
+    runs = {run.job: run for run in desk.runs.of_day(today)}
+    if _is_past(desk.list_at, LIST_PATIENCE, now) and not _is_complete(runs.get(due_list.JOB)):
+        yield f"{today} {due_list.JOB}"
+    for round_no, at in enumerate(desk.round_at, start=1):
+        job = deduction_round.job_of(round_no)
+        if _is_past(at, ROUND_PATIENCE, now) and not _is_complete(runs.get(job)):
+            yield f"{today} {job}"
+    if desk.runs.get(yesterday, due_list.JOB) is None:
+        return
+    yield from (
+        f"{yesterday} {job}"
+        for by, job in ((desk.bill_by, f"reconciliation_{desk.channel}"), (desk.close_by, "close"))
+        if _is_past(by, timedelta(), now) and not _is_done(yesterday, job, desk)
+    )
+
+
+def _is_done(business_date: date, job: str, desk: Desk) -> bool:
+    return _is_complete(desk.runs.get(business_date, job))
+
+
+def _is_past(at: time, patience: timedelta, now: datetime) -> bool:
+    return now - datetime.combine(now.date(), at, tzinfo=now.tzinfo) >= patience
+
+
+def _is_complete(run: Run | None) -> bool:
+    return run is not None and run.is_complete

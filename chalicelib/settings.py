@@ -1,0 +1,98 @@
+"""The environment, read once.  Every number that is nobody's law is a setting here."""
+
+import os
+from dataclasses import dataclass
+from datetime import time
+from functools import cache
+from typing import Self
+
+from chalicelib.domain.agenda import AgendaRules
+from chalicelib.domain.loan import Mode
+from chalicelib.domain.window import SendWindow
+
+
+class MissingSettingError(Exception):
+    """A setting that has no default is not in the environment."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settings:
+    """What differs from stage to stage and from lender to lender."""
+
+    stage: str
+    region: str
+    exchange_bucket: str
+    events_topic_arn: str
+    payment_url: str
+    sms_url: str
+    notify_url: str
+    channel: str
+    test_clock: bool
+    agenda_shards: int
+    calls_in_flight: int
+    payment_calls_per_second: float
+    delay_seconds_max: int
+    text_pause_seconds: int
+    text_signature: str
+    served_modes: frozenset[Mode]
+    rules: AgendaRules
+    list_at: time
+    round_at: tuple[time, ...]
+    window: SendWindow
+
+    @classmethod
+    def from_environ(cls) -> Self:
+        """Read the settings.
+
+        :raises MissingSettingError: if one that has no default is missing.
+        """
+        return cls(
+            stage=_needed("STAGE"),
+            region=os.environ.get("AWS_REGION") or _needed("AWS_DEFAULT_REGION"),
+            exchange_bucket=os.environ.get("EXCHANGE_BUCKET", ""),
+            events_topic_arn=os.environ.get("EVENTS_TOPIC_ARN", ""),
+            payment_url=os.environ.get("PAYMENT_URL", ""),
+            sms_url=os.environ.get("SMS_URL", ""),
+            notify_url=os.environ.get("NOTIFY_URL", ""),
+            channel=os.environ.get("PAYMENT_CHANNEL", "main"),
+            test_clock=os.environ.get("TEST_CLOCK", "off") == "on",
+            agenda_shards=int(os.environ.get("AGENDA_SHARDS", "8")),
+            calls_in_flight=int(os.environ.get("CALLS_IN_FLIGHT", "10")),
+            payment_calls_per_second=float(os.environ.get("PAYMENT_CALLS_PER_SECOND", "7")),
+            delay_seconds_max=int(os.environ.get("DELAY_SECONDS_MAX", "900")),
+            text_pause_seconds=int(os.environ.get("TEXT_PAUSE_SECONDS", "300")),
+            text_signature=os.environ.get("TEXT_SIGNATURE", "【Afterloan】"),
+            served_modes=frozenset(
+                Mode(mode) for mode in os.environ.get("SERVED_MODES", "self_operated").split(",")
+            ),
+            rules=AgendaRules(
+                remind_days_before=tuple(
+                    int(days) for days in os.environ.get("REMIND_DAYS_BEFORE", "3,1").split(",")
+                ),
+                retry_dpd_max=int(os.environ.get("RETRY_DPD_MAX", "30")),
+            ),
+            list_at=time.fromisoformat(os.environ.get("LIST_AT", "00:10")),
+            round_at=tuple(
+                time.fromisoformat(at)
+                for at in os.environ.get("ROUND_AT", "08:00,16:00").split(",")
+            ),
+            window=SendWindow(
+                opens=time.fromisoformat(os.environ.get("SEND_FROM", "08:00")),
+                closes=time.fromisoformat(os.environ.get("SEND_UNTIL", "22:00")),
+            ),
+        )
+
+
+def _needed(name: str) -> str:
+    try:
+        return os.environ[name]
+    except KeyError as error:
+        raise MissingSettingError(f"set {name} in the environment") from error
+
+
+settings = cache(Settings.from_environ)
+
+
+def queue_name(name: str) -> str:
+    """Name a queue of this stage."""
+    return f"afterloan-{settings().stage}-{name}"

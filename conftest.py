@@ -1,0 +1,15 @@
+"""Give every test the environment of a stage of its own, before anything is imported."""
+
+import os
+
+os.environ |= {
+    "STAGE": "test",
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "AWS_ACCESS_KEY_ID": "testing",
+    "AWS_SECRET_ACCESS_KEY": "testing",
+    "EXCHANGE_BUCKET": "afterloan-test-exchange",
+    "EVENTS_TOPIC_ARN": "arn:aws:sns:us-east-1:123456789012:afterloan-test-servicing-events",
+    "POWERTOOLS_LOG_LEVEL": "CRITICAL",
+    "POWERTOOLS_METRICS_DISABLED": "true",
+}
+os.environ.pop("AWS_ENDPOINT_URL", None)

@@ -1,0 +1,158 @@
+"""The local cloud: MiniStack and the simulated platforms, as processes of one home folder.
+
+Everything of a run is under its home (`.afterloan/local`, or `.afterloan/<base port>`): pid
+file, logs, keys, MiniStack's data and temporary files, builds.  Two runs with different base
+ports do not meet.  MiniStack keeps its state in memory: `down` forgets it.
+"""
+
+import os
+import shutil
+import sys
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, Self
+
+import boto3
+from botocore.config import Config
+
+from infra.local.processes import LOOPBACK, Processes, Program
+
+PORT_SETTING = "AFTERLOAN_PORT_BASE"
+PORT_BASE = 9200
+REGION = "cn-north-1"
+ACCOUNT = "000000000000"
+STAGE = "local"
+EXCHANGE_BUCKET = f"afterloan-{STAGE}-exchange-{ACCOUNT}"
+START_SECONDS = 60.0
+STOP_SECONDS = 5.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ports:
+    """Where each process listens on the loopback."""
+
+    cloud: int
+    payment: int
+    sms: int
+    funder: int
+
+    @classmethod
+    def from_base(cls, base: int) -> Self:
+        """Give four ports in a row."""
+        return cls(cloud=base, payment=base + 1, sms=base + 2, funder=base + 3)
+
+    @classmethod
+    def from_environ(cls) -> Self:
+        """Read the base port from AFTERLOAN_PORT_BASE (9200)."""
+        return cls.from_base(int(os.environ.get(PORT_SETTING, PORT_BASE)))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Cloud:
+    """A running local cloud; `started` names what this very call has started."""
+
+    home: Path
+    ports: Ports
+    started: tuple[str, ...] = field(default=(), compare=False)
+
+    @property
+    def endpoint(self) -> str:
+        return f"http://{LOOPBACK}:{self.ports.cloud}"
+
+    @property
+    def payment_url(self) -> str:
+        return f"http://{LOOPBACK}:{self.ports.payment}"
+
+    @property
+    def sms_url(self) -> str:
+        return f"http://{LOOPBACK}:{self.ports.sms}"
+
+    def client(self, service: str) -> Any:
+        """Make a client of one service of the local cloud, as its administrator."""
+        return boto3.client(
+            service,
+            endpoint_url=self.endpoint,
+            region_name=REGION,
+            aws_access_key_id="test",
+            aws_secret_access_key="test",  # noqa: S106  the local cloud's own, no secret
+            config=Config(retries={"max_attempts": 2}, s3={"addressing_style": "path"}),
+        )
+
+    def keys_of(self, platform: str) -> Path:
+        """Give the folder of a platform's key files (`payment`, `sms`)."""
+        return self.home / "keys" / platform
+
+
+def home_of(root: Path, ports: Ports) -> Path:
+    """Give the home folder of a checkout's run."""
+    name = STAGE if ports.cloud == PORT_BASE else str(ports.cloud)
+    return root.resolve() / ".afterloan" / name
+
+
+def up(home: Path, ports: Ports, *, strict: bool = True) -> Cloud:
+    """Start what does not run yet, and wait until all of it is healthy.
+
+    Run twice, the second call starts nothing.  `strict` makes MiniStack hold every Lambda to
+    its own policy, as AWS does.
+
+    :raises PortInUseError: if a port is taken by a process that is not of this home.
+    :raises NotStartedError: if a process does not become healthy.
+    """
+    processes = Processes(home=home)
+    running = processes.running()
+    if not running:
+        _forget(home)
+    start = partial(processes.start, port_setting=PORT_SETTING, seconds=START_SECONDS)
+    cloud = Cloud(home=home, ports=ports)
+    started = []
+    for program in _programs(cloud):
+        if program.name not in running:
+            environment = _environment(home) | (
+                _cloud_environment(home, ports, strict=strict) if program.name == "cloud" else {}
+            )
+            start(program, environment=environment)
+            started.append(program.name)
+    return Cloud(home=home, ports=ports, started=tuple(started))
+
+
+def down(home: Path) -> list[str]:
+    """Stop what runs with all that it started, forget its state, and name what was stopped.
+
+    Run twice, the second call stops nothing.  Logs and keys stay.
+    """
+    stopped = Processes(home=home).stop(seconds=STOP_SECONDS)
+    _forget(home)
+    return stopped
+
+
+def _programs(cloud: Cloud) -> list[Program]:
+    simulators = [sys.executable, "-m", "simulators"]
+    seed = ["--seed", os.environ.get("AFTERLOAN_SEED", "7")]
+    return [
+        Program(
+            name="cloud",
+            command=[sys.executable, "-m", "ministack"],
+            port=cloud.ports.cloud,
+            health="/_ministack/ready",
+        ),
+        Program(
+            name="payment",
+            command=[
+                *(*simulators, "payment", "--port", str(cloud.ports.payment), *seed, "--notify"),
+                *("--keys", str(cloud.keys_of("payment"))),
+                *("--bucket", EXCHANGE_BUCKET, "--bucket-endpoint", cloud.endpoint),
+            ],
+            port=cloud.ports.payment,
+            health="/_control/health",
+        ),
+        Program(
+            name="sms",
+            command=[
+                *(*simulators, "sms", "--port", str(cloud.ports.sms), *seed),
+                *("--keys", str(cloud.keys_of("sms"))),
+            ],
+            port=cloud.ports.sms,
+            health="/_control/health",
+        ),
+    ]

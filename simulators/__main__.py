@@ -1,0 +1,123 @@
+"""Run one simulated platform, or make its keys.
+
+`python -m simulators keys --out .afterloan/keys/payment`
+`python -m simulators payment --port 9201 --keys .afterloan/keys/payment --notify --seed 7`
+`python -m simulators sms --port 9202 --keys .afterloan/keys/sms --seed 7`
+
+Exit code 2: bad arguments, unreadable keys, a port in use.
+"""
+
+import argparse
+import signal
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from random import Random  # noqa: TID251 - seeded by --seed
+from types import FrameType
+from typing import NoReturn
+
+from simulators import keys
+from simulators.clock import SettableClock
+from simulators.exchange_bucket import ExchangeBucket
+from simulators.keys import UnreadableKeysError
+from simulators.notifications import Notifying
+from simulators.notifier import Notifier
+from simulators.payment_platform import PaymentPlatform
+from simulators.payment_service import payment_service
+from simulators.server import PortInUseError, SimulatorServer
+from simulators.service import Service
+from simulators.sms_platform import SmsPlatform
+from simulators.sms_service import sms_service
+from simulators.throttle import Throttle
+
+WRONG_USE = 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Do what the command line says, and give the exit code."""
+    options = _parser().parse_args(arguments)
+    if options.command == "keys":
+        made = keys.make(options.out)
+        sys.stdout.write(f"{options.out}: {'made' if made else 'already there'}\n")
+        return 0
+    try:
+        service, platform, notifies = _built(options)
+        server = SimulatorServer(service, port=options.port)
+    except (UnreadableKeysError, PortInUseError) as error:
+        sys.stderr.write(f"simulators {options.command}: {error}\n")
+        return WRONG_USE
+    signal.signal(signal.SIGTERM, _stop)
+    if notifies:
+        Notifier(platform=platform, sign=service.signed).start()
+    sys.stdout.write(f"{service.name} platform on {server.url}\n")
+    sys.stdout.flush()
+    server.serve_forever()
+    return 0
+
+
+def _stop(_signal: int, _frame: FrameType | None) -> NoReturn:
+    """End the process at once: all other threads are daemons."""
+    raise SystemExit(0)
+
+
+def _built(options: argparse.Namespace) -> tuple[Service, Notifying, bool]:
+    ring = keys.of_platform(options.keys)
+    clock, rng = SettableClock(), Random(options.seed)
+    refuses = _limit(options.qps)
+    if options.command == "sms":
+        sms = SmsPlatform(
+            clock=clock,
+            rng=rng,
+            receipts_url=options.receipts_url,
+            receipt_seconds=options.receipt_seconds,
+            hang_seconds=options.hang_seconds,
+        )
+        return sms_service(platform=sms, clock=clock, keys=ring, refuses=refuses), sms, True
+    payment = PaymentPlatform(
+        clock=clock,
+        rng=rng,
+        processing_seconds=options.processing_seconds,
+        hang_seconds=options.hang_seconds,
+    )
+    bucket = (
+        ExchangeBucket(options.bucket, options.bucket_endpoint, options.region)
+        if options.bucket
+        else None
+    )
+    service = payment_service(
+        platform=payment, clock=clock, keys=ring, bucket=bucket, refuses=refuses
+    )
+    return service, payment, options.notify
+
+
+def _limit(qps: float) -> Callable[[], bool]:
+    return Throttle(qps=qps, seconds=time.monotonic).refuses if qps else lambda: False
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m simulators", description=__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    commands = parser.add_subparsers(dest="command", required=True)
+    payment = commands.add_parser("payment", help="run the payment platform")
+    sms = commands.add_parser("sms", help="run the SMS platform")
+    for platform, port in ((payment, 9201), (sms, 9202)):
+        platform.add_argument("--port", type=int, default=port, help="0 takes a free one")
+        platform.add_argument("--keys", type=Path, required=True, help="folder of platform.json")
+        platform.add_argument("--seed", type=int, default=7)
+        platform.add_argument("--hang-seconds", type=float, default=3.0)
+        platform.add_argument("--qps", type=float, default=0.0, help="0: no limit")
+    payment.add_argument("--notify", action="store_true", help="post results to notify_url")
+    payment.add_argument("--processing-seconds", type=float, default=600.0)
+    payment.add_argument("--bucket", default="", help="the exchange bucket, for close-day")
+    payment.add_argument("--bucket-endpoint", default="", help="empty: AWS")
+    payment.add_argument("--region", default="cn-north-1")
+    sms.add_argument("--receipts-url", default="", help="where receipts are posted")
+    sms.add_argument("--receipt-seconds", type=float, default=0.0)
+    making = commands.add_parser("keys", help="make merchant.json and platform.json if missing")
+    making.add_argument("--out", type=Path, required=True)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

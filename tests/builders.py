@@ -1,0 +1,53 @@
+"""Makes data for tests: say what matters, the rest is ordinary."""
+
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from chalicelib.domain import schedule
+from chalicelib.domain.loan import Loan, Mode, Schedule
+from chalicelib.domain.money import Money
+from chalicelib.domain.position import Position
+from chalicelib.domain.product import Method, Product
+from chalicelib.domain.schedule import Terms
+
+TODAY = date(2026, 11, 24)
+SHANGHAI = ZoneInfo("Asia/Shanghai")
+PRODUCT = Product(code="consumer", name="消费贷")
+
+
+def at(hour: int, minute: int = 0, *, second: int = 0, day: date = TODAY) -> datetime:
+    return datetime(day.year, day.month, day.day, hour, minute, second, tzinfo=SHANGHAI)
+
+
+def a_schedule(*, first_due_on: date = TODAY, instalments: int = 6) -> Schedule:
+    return schedule.make(
+        terms=Terms(
+            principal=Money(12_000_00),
+            annual_rate=Decimal("0.18"),
+            method=Method.EQUAL_INSTALMENT,
+            instalments=instalments,
+            disbursed_on=first_due_on - timedelta(days=31),
+            first_due_on=first_due_on,
+        ),
+        product=PRODUCT,
+    )
+
+
+def a_loan(
+    loan_id: str = "LN1", *, overdue_days: int = 0, borrower_id: str = "B1", **changes: object
+) -> Loan:
+    """Make a loan whose first instalment fell due so many days before TODAY."""
+    facts: dict[str, object] = {
+        "loan_id": loan_id,
+        "borrower_id": borrower_id,
+        "product": "consumer",
+        "mode": Mode.SELF_OPERATED,
+        "principal": Money(12_000_00),
+        "annual_rate": Decimal("0.18"),
+        "agreement_no": f"AG-{loan_id}",
+        "schedule_version": 1,
+        "position": Position(),
+        "unpaid_due_on": TODAY - timedelta(days=overdue_days),
+    }
+    return Loan(**(facts | changes))

@@ -1,0 +1,270 @@
+"""Whatever stands behind the stores' ports, it keeps these promises."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from moto import mock_aws
+
+from chalicelib.adapters.dynamodb import tables
+from chalicelib.adapters.dynamodb.journal import DynamoJournal
+from chalicelib.adapters.dynamodb.loans import DynamoLoans
+from chalicelib.adapters.dynamodb.meter import attach, metered
+from chalicelib.adapters.dynamodb.runs import DynamoRuns
+from chalicelib.adapters.dynamodb.schedules import DynamoSchedules
+from chalicelib.domain import loan as loans
+from chalicelib.domain.deduction import (
+    Deduction,
+    Result,
+    Skip,
+    SkipReason,
+    Status,
+    failed,
+    order_no_of,
+)
+from chalicelib.domain.loan import LoanStatus, Mode
+from chalicelib.domain.money import Components, Money
+from chalicelib.flows.ports import MovedByAnotherError
+from tests.builders import PRODUCT, TODAY, a_loan, a_schedule, at
+from tests.fakes import FakeJournal, FakeLoans, FakeRuns, FakeSchedules, Outside
+
+ORDER_NO = order_no_of(business_date=TODAY, round_no=1, loan_id="LN1")
+
+
+@pytest.fixture(params=["fake", "dynamodb"])
+def stores(request):
+    if request.param == "fake":
+        outside = Outside()
+        yield FakeLoans(outside, 1), FakeSchedules(outside), FakeJournal(outside), FakeRuns(outside)
+        return
+    with mock_aws():
+        tables.bind("test", region="us-east-1")
+        for table in (tables.LoanRow, tables.ScheduleRow, tables.JournalRow, tables.RunRow):
+            table.create_table(wait=True)
+        yield DynamoLoans(shards=1), DynamoSchedules(), DynamoJournal(), DynamoRuns()
+
+
+@pytest.fixture
+def book(stores):
+    return stores[0]
+
+
+@pytest.fixture
+def schedules(stores):
+    return stores[1]
+
+
+@pytest.fixture
+def journal(stores):
+    return stores[2]
+
+
+@pytest.fixture
+def runs(stores):
+    return stores[3]
+
+
+def in_flight(loan):
+    slot = loans.slot_for(
+        loan=loan,
+        schedule=a_schedule(),
+        product=PRODUCT,
+        order_no=ORDER_NO,
+        business_date=TODAY,
+        listed=Money(10**9),
+        now=at(8),
+    )
+    return replace(loan, slot=slot)
+
+
+def a_deduction(**changes):
+    facts = {
+        "order_no": ORDER_NO,
+        "loan_id": "LN1",
+        "borrower_id": "B1",
+        "mode": "self_operated",
+        "business_date": TODAY,
+        "round_no": 1,
+        "agreement_no": "AG-LN1",
+        "amount": Money(2_100_00),
+        "components": Components(principal=Money(2_000_00), interest=Money(100_00)),
+        "result": Result(status=Status.SUCCEEDED, trade_no="T1", paid_at=at(8, 1)),
+        "recorded_at": at(8, 2),
+        "listed": Money(2_100_00),
+    }
+    return Deduction(**(facts | changes))
+
+
+class TestLoans:
+    def test_gives_back_what_it_was_given(self, book):
+        loan = in_flight(a_loan(hold="", last_failure="INSUFFICIENT_FUNDS"))
+        book.add(loan)
+
+        assert book.get("LN1") == loan
+        assert book.get("LN2") is None
+
+    def test_adds_a_loan_only_once(self, book):
+        assert [book.add(a_loan()), book.add(a_loan(overdue_days=9))] == [True, False]
+        assert book.get("LN1") == a_loan()
+
+    def test_lets_only_one_of_two_who_read_the_same_write(self, book):
+        book.add(a_loan())
+        read = book.get("LN1")
+        book.write(in_flight(read))
+
+        with pytest.raises(MovedByAnotherError):
+            book.write(replace(read, last_failure="X"))
+
+    def test_lists_open_loans_under_their_unpaid_due_date(self, book):
+        for number in range(3):
+            book.add(a_loan(f"LN{number}", overdue_days=number % 2))
+
+        found = [entry.loan_id for entry in book.agenda(unpaid_due_on=TODAY, shard=0)]
+
+        assert found == ["LN0", "LN2"]
+
+    def test_takes_a_settled_loan_off_the_agenda(self, book):
+        book.add(a_loan())
+        book.write(replace(book.get("LN1"), status=LoanStatus.SETTLED, unpaid_due_on=None))
+
+        assert list(book.agenda(unpaid_due_on=TODAY, shard=0)) == []
+
+    def test_reads_many_at_once(self, book):
+        for number in range(120):
+            book.add(a_loan(f"LN{number}"))
+
+        assert len(book.get_many([f"LN{number}" for number in range(130)])) == 120
+
+    def test_knows_a_borrowers_loans(self, book):
+        book.add(a_loan("LN1"))
+        book.add(a_loan("LN2"))
+        book.add(a_loan("LN3", borrower_id="B2"))
+
+        assert sorted(book.of_borrower("B1")) == ["LN1", "LN2"]
+
+
+class TestSchedules:
+    def test_takes_the_same_line_again_but_nobody_elses(self, schedules):
+        first, other = a_schedule(), a_schedule(instalments=3)
+
+        assert schedules.add("LN1", 1, first, source="f:2")
+        assert schedules.add("LN1", 1, first, source="f:2")
+        assert not schedules.add("LN1", 1, other, source="g:2")
+        assert schedules.get("LN1", 1) == first
+        assert schedules.get_many([("LN1", 1), ("LN2", 1)]) == {"LN1": first}
+
+
+class TestJournal:
+    def test_gives_back_what_it_was_given(self, journal):
+        record = a_deduction(
+            lines=(
+                loans.owed(
+                    loan=a_loan(), schedule=a_schedule(), product=PRODUCT, as_of=TODAY
+                ).lines[0],
+            ),
+            settles=True,
+        )
+        journal.put(record)
+
+        assert journal.find(ORDER_NO) == record
+        assert journal.get_many([ORDER_NO, "20261124-1-LN9"]) == {ORDER_NO: record}
+
+    def test_never_changes_a_record(self, journal):
+        assert journal.put(a_deduction())
+        assert not journal.put(a_deduction(result=failed("INSUFFICIENT_FUNDS")))
+        assert journal.find(ORDER_NO) == a_deduction()
+
+    def test_keeps_loans_of_like_names_apart(self, journal):
+        journal.put(a_deduction(order_no=ORDER_NO + "0", loan_id="LN10"))
+
+        assert journal.find(ORDER_NO) is None
+
+    def test_puts_a_result_before_a_skip(self, journal):
+        skip = Skip(
+            order_no=ORDER_NO,
+            loan_id="LN1",
+            mode="self_operated",
+            business_date=TODAY,
+            round_no=1,
+            listed=Money(5),
+            reason=SkipReason.SLOT_TAKEN,
+            note="other",
+            recorded_at=at(8),
+        )
+        assert journal.put_skip(skip)
+        assert not journal.put_skip(skip)
+        assert journal.find(ORDER_NO) == skip
+        journal.put(a_deduction())
+        assert journal.find(ORDER_NO) == a_deduction()
+        assert len(list(journal.of_day(TODAY))) == 2
+        assert list(journal.of_day(TODAY + timedelta(days=1))) == []
+
+    def test_lists_a_loans_money(self, journal):
+        journal.put(a_deduction())
+
+        assert [record.order_no for record in journal.of_loan("LN1")] == [ORDER_NO]
+
+
+class TestRuns:
+    def test_opens_a_run_once(self, runs):
+        first = runs.start(business_date=TODAY, job="due_list", at=at(0, 10))
+        again = runs.start(business_date=TODAY, job="due_list", at=at(0, 20))
+
+        assert again == first
+
+    def test_gathers_the_shards(self, runs):
+        runs.start(business_date=TODAY, job="due_list", at=at(0, 10))
+        runs.put_part(business_date=TODAY, job="due_list", shard=1, totals={"reminders": 2})
+        run = runs.put_part(business_date=TODAY, job="due_list", shard=0, totals={"reminders": 1})
+
+        assert run.parts == {0: {"reminders": 1}, 1: {"reminders": 2}}
+
+    def test_completes_a_run_and_remembers_how_far_the_job_has_come(self, runs):
+        assert runs.last_completed("due_list") is None
+        for day in (TODAY, TODAY - timedelta(days=1)):
+            run = runs.start(business_date=day, job="due_list", at=at(0, 10))
+            runs.put_totals(run.completed(at=at(0, 11), totals={"modes": {}}))
+
+        assert runs.get(TODAY, "due_list").is_complete
+        assert runs.last_completed("due_list") == TODAY
+        assert [run.job for run in runs.of_day(TODAY)] == ["due_list"]
+
+
+@mock_aws
+def test_the_largest_loan_head_is_one_write_unit():
+    """The attribute names and values of a head with everything in it, as DynamoDB counts bytes."""
+    tables.bind("test", region="us-east-1")
+    long_id = "L" * 32
+    loan = in_flight(
+        a_loan(
+            long_id,
+            borrower_id="B" * 32,
+            agreement_no="A" * 64,
+            mode=Mode.LOAN_ASSISTANCE,
+            overdue_days=200,
+            funder_id="F" * 32,
+            funder_share_bps=9_999,
+        )
+    )
+    loan = replace(loan, hold="AGREEMENT_TERMINATED", last_failure="AGREEMENT_TERMINATED")
+    loan = replace(loan, slot=replace(in_flight(a_loan(overdue_days=200)).slot, order_no="2" * 43))
+    row = DynamoLoans(shards=64)._row_of(loan).serialize()
+
+    def size(value):
+        [(kind, inner)] = value.items()
+        if kind == "M":
+            return 3 + sum(len(name) + 1 + size(part) for name, part in inner.items())
+        return len(inner.encode()) if kind == "S" else 21
+
+    assert sum(len(name) + size(value) for name, value in row.items()) <= 1024
+
+
+@mock_aws
+def test_the_meter_counts_what_this_thread_writes():
+    tables.bind("test", region="us-east-1")
+    tables.LoanRow.create_table(wait=True)
+    attach(tables.LoanRow)
+    with metered() as cost:
+        DynamoLoans(shards=1).add(a_loan())
+
+    assert cost.units > 0

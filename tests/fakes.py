@@ -1,0 +1,356 @@
+"""The outside world, in memory.  tests/contract holds the stores to their word.
+
+`Outside` counts every call that leaves the process and can die before or after any of them.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+
+from chalicelib.domain.deduction import Answer, AnswerStatus, Deduction, Skip
+from chalicelib.domain.loan import Loan, LoanStatus
+from chalicelib.domain.run import Run
+from chalicelib.flows import deduction, deduction_round, due_list
+from chalicelib.domain.agenda import AgendaRules
+from chalicelib.domain.window import SendWindow
+from chalicelib.flows.ports import AgendaEntry, Books, MovedByAnotherError
+from tests.builders import PRODUCT, at
+
+
+class Crash(BaseException):
+    """The process is gone; no `except Exception` stops it."""
+
+
+@dataclass
+class Outside:
+    """Dies at the given boundary: an even number before a call, an odd one after it."""
+
+    dies_at: int | None = None
+    boundaries: int = 0
+
+    def passes(self) -> None:
+        if self.boundaries == self.dies_at:
+            self.boundaries += 1
+            raise Crash
+        self.boundaries += 1
+
+
+class _Counted:
+    """Counts the boundaries of every public method."""
+
+    def __init__(self, outside: Outside) -> None:
+        self.outside = outside
+
+    def __getattribute__(self, name: str):
+        found = object.__getattribute__(self, name)
+        if name.startswith("_") or not callable(found):
+            return found
+        outside = object.__getattribute__(self, "outside")
+
+        def call(*args, **kwargs):
+            outside.passes()
+            answer = found(*args, **kwargs)
+            outside.passes()
+            return answer
+
+        return call
+
+
+class FakeLoans(_Counted):
+    def __init__(self, outside: Outside, shards: int = 2) -> None:
+        super().__init__(outside)
+        self.rows: dict[str, Loan] = {}
+        self.shards = shards
+
+    def get(self, loan_id: str) -> Loan | None:
+        return self.rows.get(loan_id)
+
+    def get_many(self, loan_ids):
+        return {loan_id: self.rows[loan_id] for loan_id in loan_ids if loan_id in self.rows}
+
+    def add(self, loan: Loan) -> bool:
+        if loan.loan_id in self.rows:
+            return False
+        self.rows[loan.loan_id] = loan
+        return True
+
+    def write(self, loan: Loan) -> Loan:
+        if self.rows[loan.loan_id].version != loan.version:
+            raise MovedByAnotherError(loan.loan_id)
+        self.rows[loan.loan_id] = replace(loan, version=loan.version + 1)
+        return self.rows[loan.loan_id]
+
+    def agenda(self, *, unpaid_due_on: date, shard: int) -> Iterator[AgendaEntry]:
+        return iter(
+            [
+                AgendaEntry(
+                    loan_id=loan.loan_id,
+                    borrower_id=loan.borrower_id,
+                    mode=loan.mode.value,
+                    product=loan.product,
+                )
+                for _, loan in sorted(self.rows.items())
+                if loan.unpaid_due_on == unpaid_due_on
+                and loan.status is LoanStatus.OPEN
+                and sum(loan.borrower_id.encode()) % self.shards == shard
+            ]
+        )
+
+    def of_borrower(self, borrower_id: str):
+        return [loan.loan_id for loan in self.rows.values() if loan.borrower_id == borrower_id]
+
+
+class FakeSchedules(_Counted):
+    def __init__(self, outside: Outside) -> None:
+        super().__init__(outside)
+        self.rows: dict[tuple[str, int], tuple] = {}
+        self.sources: dict[tuple[str, int], str] = {}
+
+    def get(self, loan_id: str, version: int):
+        return self.rows[loan_id, version]
+
+    def get_many(self, wanted):
+        return {key[0]: self.rows[key] for key in wanted if key in self.rows}
+
+    def add(self, loan_id: str, version: int, schedule, *, source: str) -> bool:
+        standing = self.sources.setdefault((loan_id, version), source)
+        if standing == source:
+            self.rows[loan_id, version] = schedule
+        return standing == source
+
+
+class FakeJournal(_Counted):
+    def __init__(self, outside: Outside) -> None:
+        super().__init__(outside)
+        self.results: dict[str, Deduction] = {}
+        self.skips: dict[str, Skip] = {}
+
+    def put(self, deduction: Deduction) -> bool:
+        is_new = deduction.order_no not in self.results
+        self.results.setdefault(deduction.order_no, deduction)
+        return is_new
+
+    def put_skip(self, skip: Skip) -> bool:
+        is_new = skip.order_no not in self.skips
+        self.skips.setdefault(skip.order_no, skip)
+        return is_new
+
+    def find(self, order_no: str):
+        return self.results.get(order_no) or self.skips.get(order_no)
+
+    def get_many(self, order_nos):
+        return {no: self.results[no] for no in order_nos if no in self.results}
+
+    def of_day(self, business_date: date):
+        records = [*self.results.values(), *self.skips.values()]
+        return iter([record for record in records if record.business_date == business_date])
+
+    def of_loan(self, loan_id: str):
+        return iter([d for d in self.results.values() if d.loan_id == loan_id])
+
+
+class FakeRuns(_Counted):
+    def __init__(self, outside: Outside) -> None:
+        super().__init__(outside)
+        self.rows: dict[tuple[date, str], Run] = {}
+
+    def start(self, *, business_date: date, job: str, at: datetime) -> Run:
+        return self.rows.setdefault(
+            (business_date, job), Run(business_date=business_date, job=job, started_at=at)
+        )
+
+    def get(self, business_date: date, job: str):
+        return self.rows.get((business_date, job))
+
+    def of_day(self, business_date: date):
+        return [run for (day, _), run in self.rows.items() if day == business_date]
+
+    def put_part(self, *, business_date: date, job: str, shard: int, totals) -> Run:
+        run = self.rows[business_date, job]
+        run = replace(run, parts={**run.parts, shard: totals})
+        self.rows[business_date, job] = run
+        return run
+
+    def put_totals(self, run: Run) -> None:
+        standing = self.rows[run.business_date, run.job]
+        if standing.is_complete:
+            run = replace(standing, totals=run.totals)
+        self.rows[run.business_date, run.job] = replace(run, parts=standing.parts)
+
+    def last_completed(self, job: str):
+        done = [day for (day, name), run in self.rows.items() if name == job and run.is_complete]
+        return max(done, default=None)
+
+
+class FakeControls(_Counted):
+    paused = False
+
+    def is_paused(self) -> bool:
+        return self.paused
+
+
+class FakeQueue(_Counted):
+    def __init__(self, outside: Outside) -> None:
+        super().__init__(outside)
+        self.messages: list = []
+        self.delays: list[int] = []
+
+    def put(self, messages, *, delay_seconds: int = 0) -> None:
+        put = list(messages)
+        self.messages += put
+        self.delays += [delay_seconds] * len(put)
+
+    def _take_all(self) -> list:
+        taken, self.messages = self.messages, []
+        return taken
+
+
+class FakeDueLists(_Counted):
+    def __init__(self, outside: Outside) -> None:
+        super().__init__(outside)
+        self.lists: dict[tuple[date, int, int], tuple] = {}
+        self.manifests: dict[tuple[date, int], dict] = {}
+
+    def write(self, *, business_date: date, round_no: int, shard: int, lines) -> None:
+        self.lists[business_date, round_no, shard] = tuple(lines)
+
+    def read(self, *, business_date: date, round_no: int, shard: int):
+        return iter(self.lists[business_date, round_no, shard])
+
+    def write_manifest(self, *, business_date: date, round_no: int, parts) -> None:
+        self.manifests[business_date, round_no] = dict(parts)
+
+
+@dataclass
+class FakePlatform:
+    """Charges an order number once; `script` gives the outcome of each new order of an agreement."""
+
+    outside: Outside
+    script: dict[str, list[str]] = field(default_factory=dict)
+    charged: Counter = field(default_factory=Counter)
+    ends: dict[str, Answer] = field(default_factory=dict)
+    silent: dict[str, int] = field(default_factory=dict)
+    available: bool = True
+
+    def is_available(self) -> bool:
+        return self.available
+
+    def deduct(self, order) -> Answer:
+        self.outside.passes()
+        if order.order_no not in self.ends:
+            outcomes = self.script.get(order.agreement_no, [])
+            self._begin(order, outcomes.pop(0) if outcomes else "succeed")
+        answer = self._say(order.order_no)
+        self.outside.passes()
+        return answer
+
+    def ask(self, order_no: str) -> Answer:
+        self.outside.passes()
+        answer = (
+            self._say(order_no) if order_no in self.ends else Answer(status=AnswerStatus.NOT_EXIST)
+        )
+        self.outside.passes()
+        return answer
+
+    def close(self, order_no: str) -> Answer:
+        self.outside.passes()
+        if order_no not in self.ends:
+            return Answer(status=AnswerStatus.NOT_EXIST)
+        return self.ends[order_no]
+
+    def _begin(self, order, outcome: str) -> None:
+        if outcome == "timeout_before_charge":
+            self.silent[order.order_no] = 1
+            return
+        if outcome in {
+            "succeed",
+            "timeout_after_charge",
+            "processing_then_succeed",
+            "wrong_amount",
+        }:
+            self.charged[order.order_no] += 1
+            amount = order.amount
+            if outcome == "wrong_amount":
+                amount = type(amount)(amount.fen + 1)
+            self.ends[order.order_no] = Answer(
+                status=AnswerStatus.SUCCEEDED,
+                trade_no=f"T{order.order_no}",
+                amount=amount,
+                paid_at=at(9),
+            )
+            self.silent[order.order_no] = int(outcome not in {"succeed", "wrong_amount"})
+        else:
+            code = outcome.upper()
+            self.ends[order.order_no] = Answer(status=AnswerStatus.FAILED, failure_code=code)
+            self.silent[order.order_no] = 0
+
+    def _say(self, order_no: str) -> Answer:
+        if self.silent.get(order_no):
+            self.silent[order_no] -= 1
+            return Answer(status=AnswerStatus.UNREADABLE, note="no_answer")
+        return self.ends.get(order_no, Answer(status=AnswerStatus.NOT_EXIST))
+
+
+class World:
+    """Every store, queue and platform, and the desks that work with them."""
+
+    def __init__(self, *, shards: int = 2) -> None:
+        self.outside = Outside()
+        self.loans = FakeLoans(self.outside, shards)
+        self.schedules = FakeSchedules(self.outside)
+        self.journal = FakeJournal(self.outside)
+        self.runs = FakeRuns(self.outside)
+        self.controls = FakeControls(self.outside)
+        self.due_lists = FakeDueLists(self.outside)
+        self.walks = FakeQueue(self.outside)
+        self.deductions = FakeQueue(self.outside)
+        self.asks = FakeQueue(self.outside)
+        self.notices = FakeQueue(self.outside)
+        self.platform = FakePlatform(self.outside)
+        self.books = Books(
+            loans=self.loans,
+            schedules=self.schedules,
+            journal=self.journal,
+            products={PRODUCT.code: PRODUCT},
+        )
+        self.shards = shards
+
+    @property
+    def deducting(self) -> deduction.Desk:
+        return deduction.Desk(
+            books=self.books,
+            platform=self.platform,
+            deductions=self.deductions,
+            asks=self.asks,
+            controls=self.controls,
+            window=SendWindow(),
+        )
+
+    @property
+    def morning(self) -> due_list.Desk:
+        return due_list.Desk(
+            books=self.books,
+            runs=self.runs,
+            due_lists=self.due_lists,
+            walks=self.walks,
+            notices=self.notices,
+            rules=AgendaRules(),
+            shards=self.shards,
+        )
+
+    @property
+    def rounds(self) -> deduction_round.Desk:
+        return deduction_round.Desk(
+            books=self.books,
+            runs=self.runs,
+            due_lists=self.due_lists,
+            walks=self.walks,
+            deductions=self.deductions,
+            shards=self.shards,
+        )
+
+    def book(self, loan: Loan, schedule) -> Loan:
+        self.loans.rows[loan.loan_id] = loan
+        self.schedules.rows[loan.loan_id, loan.schedule_version] = schedule
+        return loan
