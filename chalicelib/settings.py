@@ -48,7 +48,7 @@ class Settings:
         """
         return cls(
             stage=_needed("STAGE"),
-            region=os.environ.get("AWS_REGION") or _needed("AWS_DEFAULT_REGION"),
+            region=os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION", ""),
             exchange_bucket=os.environ.get("EXCHANGE_BUCKET", ""),
             events_topic_arn=os.environ.get("EVENTS_TOPIC_ARN", ""),
             payment_url=os.environ.get("PAYMENT_URL", ""),

@@ -6,7 +6,7 @@ from typing import Any
 
 import boto3
 
-from chalicelib.adapters import products
+from chalicelib.adapters import products, telemetry
 from chalicelib.adapters.due_lists import S3DueLists
 from chalicelib.adapters.dynamodb import meter, tables
 from chalicelib.adapters.dynamodb.borrowers import DynamoBorrowers
@@ -125,7 +125,7 @@ def controls() -> DynamoControls:
 
 @cache
 def object_store() -> S3ObjectStore:
-    return S3ObjectStore(client=_client("s3"), bucket=settings().exchange_bucket)
+    return S3ObjectStore(client=client("s3"), bucket=settings().exchange_bucket)
 
 
 @cache
@@ -143,17 +143,17 @@ def _tables() -> None:
 
 @cache
 def queue(name: str) -> SqsQueue[Any]:
-    client = _client("sqs")
+    sqs = client("sqs")
     return SqsQueue(
-        client=client,
-        url=client.get_queue_url(QueueName=queue_name(name))["QueueUrl"],
+        client=sqs,
+        url=sqs.get_queue_url(QueueName=queue_name(name))["QueueUrl"],
         delay_seconds_max=settings().delay_seconds_max,
     )
 
 
 @cache
 def event_bus() -> SnsEventBus:
-    return SnsEventBus(client=_client("sns"), topic_arn=settings().events_topic_arn)
+    return SnsEventBus(client=client("sns"), topic_arn=settings().events_topic_arn)
 
 
 @cache
@@ -188,12 +188,13 @@ def _signed_http(platform: str, base_url: str) -> SignedHttp:
         signer=Signer(secret["key_id"], secret["private_key_pem"]),
         verifier=Verifier(secret["platform_public_keys"]),
         clock=wall_clock,
+        on_bad_signature=lambda: telemetry.count("SignaturesRefused"),
     )
 
 
 @cache
 def _secret(platform: str) -> dict[str, Any]:
-    found = _client("secretsmanager").get_secret_value(
+    found = client("secretsmanager").get_secret_value(
         SecretId=f"afterloan/{settings().stage}/{platform}"
     )
     secret: dict[str, Any] = json.loads(found["SecretString"])
@@ -201,5 +202,5 @@ def _secret(platform: str) -> dict[str, Any]:
 
 
 @cache
-def _client(service: str) -> Any:
+def client(service: str) -> Any:
     return boto3.client(service, region_name=settings().region)

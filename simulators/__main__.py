@@ -111,7 +111,7 @@ def _parser() -> argparse.ArgumentParser:
     payment.add_argument("--processing-seconds", type=float, default=600.0)
     payment.add_argument("--bucket", default="", help="the exchange bucket, for close-day")
     payment.add_argument("--bucket-endpoint", default="", help="empty: AWS")
-    payment.add_argument("--region", default="cn-north-1")
+    payment.add_argument("--region", default="", help="empty: as boto3 finds it")
     sms.add_argument("--receipts-url", default="", help="where receipts are posted")
     sms.add_argument("--receipt-seconds", type=float, default=0.0)
     making = commands.add_parser("keys", help="make merchant.json and platform.json if missing")

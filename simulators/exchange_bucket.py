@@ -21,7 +21,7 @@ class ExchangeBucket:
         return boto3.client(
             "s3",
             endpoint_url=self.endpoint or None,
-            region_name=self.region,
+            region_name=self.region or None,
             config=Config(
                 s3={"addressing_style": "path"} if self.endpoint else {},
                 request_checksum_calculation="when_required",

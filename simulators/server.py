@@ -2,7 +2,7 @@
 
 import socket
 from threading import Event, Thread
-from typing import cast
+from typing import Self, cast
 
 from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 from werkzeug.wrappers import Request
@@ -52,6 +52,8 @@ class _Handler(WSGIRequestHandler):
 class SimulatorServer(ThreadedWSGIServer):
     """Serves one simulated platform; port 0 takes a free one.
 
+    As a context it serves in a thread of its own.
+
     :raises PortInUseError: if the port is taken.
     """
 
@@ -88,6 +90,13 @@ class SimulatorServer(ThreadedWSGIServer):
         self._stopping.set()
         self.shutdown()
         self.server_close()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
 
 
 def _no_wsgi(_environ: object, _start_response: object) -> list[bytes]:

@@ -2,9 +2,9 @@
 
 A message id is accepted once however often it is sent.  Outcomes, by script per phone or by
 mix: delivered, slow_ms:N · failed (accepted, then reported FAILED) · timeout_after_accept,
-timeout_before_accept (held `hang_seconds`, then dropped) · limit (429 BUSINESS_LIMIT_CONTROL,
-not accepted) · html_error (not accepted).  A message that was not accepted is new when it comes
-again, and takes the next outcome.
+timeout_before_accept (held `hang_seconds`, then dropped) · limit (HTTP 200 with the code
+BUSINESS_LIMIT_CONTROL, as Aliyun does) · html_error (502 with a page).  A message that was not
+accepted is new when it comes again, and takes the next outcome.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ OUTCOMES = frozenset(
     ("delivered", "failed", "timeout_after_accept", "timeout_before_accept", "limit", "html_error")
 )
 NOT_EXIST = refusal(404, "NOT_EXIST", "短信不存在")
-LIMIT = refusal(429, "BUSINESS_LIMIT_CONTROL", "触发号码天级流控")
+LIMIT = refusal(200, "BUSINESS_LIMIT_CONTROL", "触发号码天级流控")
 NOT_ACCEPTED = {"limit": LIMIT, "html_error": HTML_ERROR}
 REASON = "MOBILE_NOT_ON_SERVICE"
 TEXT_LENGTH_MAX = 500

@@ -152,7 +152,7 @@ class FakeTexts(_Counted):
 class TextWorld:
     """One day of texts; every call that leaves the process may be its last."""
 
-    now: datetime = at(9)
+    now: datetime = field(default_factory=lambda: at(9))
     policy: NoticePolicy = field(default_factory=NoticePolicy)
     outside: Outside = field(default_factory=Outside)
     outcomes: list = field(default_factory=list)

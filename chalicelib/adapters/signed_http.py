@@ -41,6 +41,7 @@ class SignedHttp:
         signer: Signer,
         verifier: Verifier,
         clock: Callable[[], datetime],
+        on_bad_signature: Callable[[], None] = lambda: None,
         connect_seconds: float = 1.0,
         read_seconds: float = 8.0,
         connections: int = 16,
@@ -49,6 +50,7 @@ class SignedHttp:
         self._signer = signer
         self._verifier = verifier
         self._clock = clock
+        self._on_bad_signature = on_bad_signature
         self._pool = urllib3.PoolManager(
             timeout=urllib3.Timeout(connect=connect_seconds, read=read_seconds),
             retries=False,
@@ -89,6 +91,8 @@ class SignedHttp:
         try:
             self._verifier.verify(method, path, response.headers, response.data)
         except BadSignatureError as error:
-            reason = "server_error" if response.status >= 500 else "bad_signature"
-            raise NoAnswerError(reason) from error
+            if response.status >= 500:
+                raise NoAnswerError("server_error") from error
+            self._on_bad_signature()
+            raise NoAnswerError("bad_signature") from error
         return Reply(status=response.status, body=response.data)

@@ -11,8 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from chalicelib import wiring
 from chalicelib.adapters.signatures import BadSignatureError, Verifier
+from chalicelib.adapters.telemetry import count, log
 from chalicelib.adapters.wall_clock import wall_clock
-from chalicelib.entrypoints.boundary import log
 from chalicelib.flows.notice_ports import ReceiptMessage
 from chalicelib.flows.ports import AskMessage
 from chalicelib.settings import settings
@@ -70,6 +70,7 @@ def _acknowledged(
         message = read(body)
     except BadSignatureError as error:
         log.warning("notification not believed", reason=str(error))
+        count("SignaturesRefused")
         return problem(401, "bad_signature", "the signature does not fit")
     except ValidationError as error:
         return problem(400, "bad_request", f"{error.error_count()} fields do not fit")

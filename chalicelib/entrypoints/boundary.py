@@ -9,15 +9,12 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, TypeVar
 
-from aws_lambda_powertools import Logger, Metrics
 from chalice.app import CloudWatchEvent
 
 from chalicelib import wiring
+from chalicelib.adapters.telemetry import log, metrics
 from chalicelib.adapters.wall_clock import SHANGHAI, wall_clock
 from chalicelib.settings import settings
-
-log = Logger(service="afterloan", use_rfc3339=True, log_record_order=["level", "message"])
-metrics = Metrics(namespace="Afterloan", service="afterloan")
 
 Event = TypeVar("Event")
 Result = TypeVar("Result")
@@ -34,7 +31,7 @@ def boundary(handler: Callable[[Event], Result]) -> Callable[[Event], Result]:
             result = handler(event)
         except Exception as error:
             # The kind alone: the message of an exception may carry what no log may hold.
-            log.error("failed", error=type(error).__name__, where=_where(error))  # noqa: TRY400  no trace
+            log.error("failed", error=type(error).__name__, where=_where(error))
             raise
         else:
             log.info("finished", result=result)

@@ -7,7 +7,8 @@ from urllib.parse import unquote_plus
 from chalice.app import Blueprint, SQSEvent
 
 from chalicelib import wiring
-from chalicelib.entrypoints.boundary import boundary, log, now
+from chalicelib.adapters.telemetry import log
+from chalicelib.entrypoints.boundary import boundary, now
 from chalicelib.flows import landing
 from chalicelib.settings import queue_name
 

@@ -8,7 +8,8 @@ from chalice.app import Blueprint, SQSEvent
 
 from chalicelib import wiring
 from chalicelib.adapters.queues import decoded
-from chalicelib.entrypoints.boundary import boundary, log, metrics, now
+from chalicelib.adapters.telemetry import count, log
+from chalicelib.entrypoints.boundary import boundary, now
 from chalicelib.flows import deduction, deduction_round, due_list, notices
 from chalicelib.flows.deduction import Outcome
 from chalicelib.flows.notice_ports import ReceiptMessage, TextMessage
@@ -93,7 +94,7 @@ def _ask(message: AskMessage, at: datetime) -> None:
 
 def _count(order_no: str, outcome: Outcome, write_units: float) -> None:
     log.info("deduction", order_no=order_no, outcome=outcome, write_units=write_units)
-    metrics.add_metric(name=f"Deductions_{outcome}", unit="Count", value=1)
+    count(f"Deductions_{outcome}")
 
 
 def _collect(event: ServicingEvent, at: datetime) -> None:

@@ -3,7 +3,8 @@
 from chalice.app import Blueprint, CloudWatchEvent, Cron
 
 from chalicelib import wiring
-from chalicelib.entrypoints.boundary import boundary, metrics, scheduled_at
+from chalicelib.adapters.telemetry import count
+from chalicelib.entrypoints.boundary import boundary, scheduled_at
 from chalicelib.flows import day_close, deduction_round, due_list, notices
 from chalicelib.flows import sweep as sweeping
 from chalicelib.flows import watch as watching
@@ -51,8 +52,8 @@ def open_round_2(event: CloudWatchEvent) -> str:
 def sweep(event: CloudWatchEvent) -> dict[str, object]:
     """Take up whatever was left undone."""
     report = sweeping.run(now=scheduled_at(event), desk=wiring.sweeps())
-    metrics.add_metric(name="UnknownOrders", unit="Count", value=report.unknown)
-    metrics.add_metric(name="WaitingDues", unit="Count", value=report.waiting)
+    count("UnknownOrders", report.unknown)
+    count("WaitingDues", report.waiting)
     return {"unknown": report.unknown, "waiting": report.waiting, "started": report.started}
 
 
@@ -68,5 +69,6 @@ def close_day(event: CloudWatchEvent) -> dict[str, object]:
 def watch(event: CloudWatchEvent) -> tuple[str, ...]:
     """Say what is late or missing."""
     late = watching.late(now=scheduled_at(event), desk=wiring.watches())
-    metrics.add_metric(name="Late", unit="Count", value=len(late))
+    count("Late", len(late))
+    count("BillMissing", sum("reconciliation" in job for job in late))
     return late

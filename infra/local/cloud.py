@@ -9,14 +9,14 @@ import os
 import shutil
 import sys
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
 import boto3
 from botocore.config import Config
 
-from infra.local.processes import LOOPBACK, Processes, Program
+from infra.local.processes import LOOPBACK, NotStartedError, PortInUseError, Processes, Program
+from simulators import keys
 
 PORT_SETTING = "AFTERLOAN_PORT_BASE"
 PORT_BASE = 9200
@@ -26,6 +26,7 @@ STAGE = "local"
 EXCHANGE_BUCKET = f"afterloan-{STAGE}-exchange-{ACCOUNT}"
 START_SECONDS = 60.0
 STOP_SECONDS = 5.0
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -98,21 +99,24 @@ def up(home: Path, ports: Ports, *, strict: bool = True) -> Cloud:
 
     :raises PortInUseError: if a port is taken by a process that is not of this home.
     :raises NotStartedError: if a process does not become healthy.
+    After either, what this call started is stopped again.
     """
     processes = Processes(home=home)
     running = processes.running()
     if not running:
         _forget(home)
-    start = partial(processes.start, port_setting=PORT_SETTING, seconds=START_SECONDS)
     cloud = Cloud(home=home, ports=ports)
-    started = []
-    for program in _programs(cloud):
-        if program.name not in running:
-            environment = _environment(home) | (
-                _cloud_environment(home, ports, strict=strict) if program.name == "cloud" else {}
-            )
-            start(program, environment=environment)
-            started.append(program.name)
+    for platform in ("payment", "sms"):
+        keys.make(cloud.keys_of(platform))
+    started: list[str] = []
+    try:
+        for program in _programs(cloud, strict=strict):
+            if program.name not in running:
+                started.append(program.name)
+                processes.start(program, port_setting=PORT_SETTING, seconds=START_SECONDS)
+    except (PortInUseError, NotStartedError):
+        processes.stop(started, seconds=STOP_SECONDS)
+        raise
     return Cloud(home=home, ports=ports, started=tuple(started))
 
 
@@ -126,7 +130,8 @@ def down(home: Path) -> list[str]:
     return stopped
 
 
-def _programs(cloud: Cloud) -> list[Program]:
+def _programs(cloud: Cloud, *, strict: bool) -> list[Program]:
+    environment = _environment(cloud.home)
     simulators = [sys.executable, "-m", "simulators"]
     seed = ["--seed", os.environ.get("AFTERLOAN_SEED", "7")]
     return [
@@ -135,6 +140,8 @@ def _programs(cloud: Cloud) -> list[Program]:
             command=[sys.executable, "-m", "ministack"],
             port=cloud.ports.cloud,
             health="/_ministack/ready",
+            folder=cloud.home,
+            environment=environment | _cloud_environment(cloud.home, cloud.ports, strict=strict),
         ),
         Program(
             name="payment",
@@ -145,6 +152,8 @@ def _programs(cloud: Cloud) -> list[Program]:
             ],
             port=cloud.ports.payment,
             health="/_control/health",
+            folder=ROOT,
+            environment=environment,
         ),
         Program(
             name="sms",
@@ -154,5 +163,45 @@ def _programs(cloud: Cloud) -> list[Program]:
             ],
             port=cloud.ports.sms,
             health="/_control/health",
+            folder=ROOT,
+            environment=environment,
         ),
     ]
+
+
+def _environment(home: Path) -> dict[str, str]:
+    """Give a process no more than it needs: Lambdas inherit MiniStack's whole environment."""
+    return {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.defpath}",
+        "HOME": str(home),
+        "TMPDIR": str(home / "tmp"),
+        "LANG": "C.UTF-8",
+        "TZ": "UTC",
+        "PYTHONUNBUFFERED": "1",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+
+
+def _cloud_environment(home: Path, ports: Ports, *, strict: bool) -> dict[str, str]:
+    data = home / "ministack"
+    return {
+        "GATEWAY_PORT": str(ports.cloud),
+        "BIND_HOST": LOOPBACK,  # its default is every interface
+        "MINISTACK_HOST": LOOPBACK,
+        "MINISTACK_REGION": REGION,
+        "MINISTACK_ACCOUNT_ID": ACCOUNT,
+        "AUTH": "true" if strict else "false",
+        "STATE_DIR": str(data),
+        "S3_DATA_DIR": str(data / "s3"),
+        "IOT_MTLS_ENABLED": "0",  # a second listener, on a port that does not move
+        "SFTP_ENABLED": "0",
+    }
+
+
+def _forget(home: Path) -> None:
+    for folder in ("tmp", "ministack"):
+        shutil.rmtree(home / folder, ignore_errors=True)
+        (home / folder).mkdir(parents=True)

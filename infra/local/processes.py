@@ -18,7 +18,10 @@ from urllib.request import urlopen
 
 LOOPBACK = "127.0.0.1"
 POLL_SECONDS = 0.05
+KILL_SECONDS = 2.0
 LOG_LINES_SHOWN = 15
+
+_children: list[subprocess.Popen[bytes]] = []  # a child forgotten while it runs is a warning
 
 
 class PortInUseError(Exception):
@@ -31,12 +34,14 @@ class NotStartedError(Exception):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Program:
-    """What is to run: `health` is a path that answers 200 once it serves."""
+    """What is to run, in which folder; `health` is a path that answers 200 once it serves."""
 
     name: str
     command: Sequence[str]
     port: int
     health: str
+    folder: Path
+    environment: Mapping[str, str]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,9 +64,7 @@ class Processes:
         """Give those of the pid file that still run, by name."""
         return {one.name: one for one in self._recorded() if _started(one.pid) == one.started}
 
-    def start(
-        self, program: Program, *, environment: Mapping[str, str], port_setting: str, seconds: float
-    ) -> Process:
+    def start(self, program: Program, *, port_setting: str, seconds: float) -> Process:
         """Start a program and wait until it is healthy.
 
         :raises PortInUseError: if its port is taken; nothing is started.
@@ -80,9 +83,11 @@ class Processes:
                 stdin=subprocess.DEVNULL,
                 stdout=stream,
                 stderr=subprocess.STDOUT,
-                env=dict(environment),
+                cwd=program.folder,
+                env=dict(program.environment),
                 start_new_session=True,
             )
+        _children.append(child)
         process = Process(
             name=program.name,
             pid=child.pid,
@@ -109,7 +114,9 @@ class Processes:
         alive = [one for one in chosen if _started(one.pid) == one.started]
         for one in alive:
             _signal(os.kill, one.pid, signal.SIGTERM)
-        wait_until(lambda: not any(_started(one.pid) == one.started for one in alive), seconds=seconds)
+        wait_until(
+            lambda: not any(_started(one.pid) == one.started for one in alive), seconds=seconds
+        )
         for one in chosen:
             self._end_group(one)
         self._record([one for one in recorded if one not in chosen])
@@ -127,10 +134,12 @@ class Processes:
         leader = _started(process.pid)
         if leader == process.started:
             _signal(os.killpg, process.pid, signal.SIGKILL)
-            _reap(process.pid)
+            wait_until(lambda: _started(process.pid) != leader, seconds=KILL_SECONDS)
         elif leader is None:
             for pid in _members(process.pid, command_holds=str(self.home)):
                 _signal(os.kill, pid, signal.SIGKILL)
+        for child in _children:
+            child.poll()
 
     def _recorded(self) -> list[Process]:
         try:
@@ -205,14 +214,6 @@ def _signal(send: Callable[[int, int], None], pid: int, number: int) -> None:
     try:
         send(pid, number)
     except ProcessLookupError:
-        return
-
-
-def _reap(pid: int) -> None:
-    """Collect a child of this very process; another's child is its parent's to collect."""
-    try:
-        os.waitpid(pid, 0)
-    except ChildProcessError:
         return
 
 

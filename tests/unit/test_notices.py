@@ -1,17 +1,19 @@
 """Texts, as a day passes: what is told, when, and how often."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chalicelib.domain.notice import State
+from chalicelib.domain.notice import NoticePolicy, State
 from chalicelib.flows import notices
 from chalicelib.flows.notice_ports import TextMessage
 from chalicelib.flows.notices import LADDER, Outcome
 from chalicelib.flows.ports import Borrower
 from tests.builders import TODAY, a_loan, at
+from tests.fakes import Crash
 from tests.fakes_notices import NAME, PHONE, TextWorld, an_event
 
 TOMORROW = TODAY + timedelta(days=1)
@@ -33,7 +35,9 @@ class TestCollecting:
         world.collect(an_event("LN3"))
         world.pass_until(at(10))
 
-        assert world.said == ["【Afterloan】王*明您好，您的3笔借款已于11月24日成功还款共3,000.00元，感谢您的支持。"]
+        assert world.said == [
+            "【Afterloan】王*明您好，您的3笔借款已于11月24日成功还款共3,000.00元，感谢您的支持。"
+        ]
 
     def test_opens_the_next_text_for_a_loan_that_comes_after_the_first_was_sent(self):
         world = a_world()
@@ -87,7 +91,7 @@ class TestCollecting:
     def test_gives_a_crowd_back_to_the_queue(self):
         world = a_world()
         world.collect(an_event("LN1"))
-        world.book.of_recipient = lambda recipient: []
+        world.book.of_recipient = lambda _: []
 
         with pytest.raises(notices.CrowdedNoticeError):
             world.collect(an_event("LN2"))
@@ -194,6 +198,9 @@ class TestQuietHours:
 
         assert notices.release(now=at(7, 59, second=59), desk=world.desk) == 0
         assert notices.release(now=at(8), desk=world.desk) == 1
+        assert notices.release(now=at(21, 59, second=59), desk=world.desk) == 1
+        assert notices.release(now=at(22), desk=world.desk) == 0
+        assert notices.release(now=at(7, 59, second=59, day=TOMORROW), desk=world.desk) == 0
 
     def test_what_was_begun_before_the_night_is_gone_on_with_in_the_morning(self):
         world = a_world(now=at(21, 48))
@@ -208,7 +215,7 @@ class TestQuietHours:
 
     def test_the_release_takes_what_was_left_over_days_ago_and_no_more_than_its_fill(self):
         world = a_world()
-        world.policy = notices.NoticePolicy(texts_per_release=2)
+        world.policy = NoticePolicy(texts_per_release=2)
         world.collect(*(an_event("LN1", borrower_id=f"B{number}") for number in range(5)))
 
         assert notices.release(now=at(9, day=TODAY + timedelta(days=2)), desk=world.desk) == 2
@@ -308,12 +315,12 @@ class TestTellingOfFailures:
 
 
 class TestSending:
-    def send(self, script, *, deaf=0, until=at(20)):
+    def send(self, script, *, deaf=0, until=None):
         world = a_world()
         world.platform.script = list(script)
         world.platform.deaf = deaf
         world.collect(an_event("LN1"))
-        return world.pass_until(until)
+        return world.pass_until(until or at(20))
 
     @pytest.mark.parametrize("silence", ["time_out", "no_answer"])
     def test_asks_after_a_text_without_an_answer_and_sends_it_once(self, silence):
@@ -341,6 +348,19 @@ class TestSending:
         assert asked_at[:4] == rungs[1:]
         assert asked_at[4:] == [at(9, 50), at(10, 10)]
         assert world.platform.sendings[PAID_1] == 1
+
+    def test_is_left_alone_by_the_release_while_it_is_being_sent(self):
+        world = a_world()
+        world.collect(an_event("LN1"))
+        world.platform.send = lambda _: (_ for _ in ()).throw(Crash)
+        world.now = at(9, 5)
+
+        with pytest.raises(Crash):
+            notices.send(message=TextMessage(notice_id=PAID_1), now=world.now, desk=world.desk)
+
+        assert world.states == {PAID_1: "SENDING"}
+        assert notices.release(now=at(9, 20), desk=world.desk) == 0
+        assert notices.release(now=at(9, 25), desk=world.desk) == 1
 
     def test_gives_up_asking_once_the_news_is_old(self):
         world = self.send(["time_out"], deaf=10**6, until=at(12, day=TODAY + timedelta(days=3)))
@@ -381,7 +401,9 @@ class TestSending:
         assert world.states == {PAID_1: "CANCELLED"}
         assert world.book.rows[PAID_1].send_at is None
 
-    @pytest.mark.parametrize("phone", [None, "", "1391234567", "１３９１２３４５６７８", "02112345678"])
+    @pytest.mark.parametrize(
+        "phone", [None, "", "1391234567", "１３９１２３４５６７８", "02112345678"]
+    )
     def test_cancels_a_text_that_nobody_can_get(self, phone):
         world = a_world()
         if phone is None:
@@ -493,8 +515,8 @@ class TestReceipts:
     def test_give_a_crowd_back_to_the_queue(self):
         world = self.sent()
         stale = world.book.rows[PAID_1]
-        world.book.get = lambda notice_id: stale
-        world.book.rows[PAID_1] = notices.replace(stale, version=99)
+        world.book.get = lambda _: stale
+        world.book.rows[PAID_1] = replace(stale, version=99)
 
         with pytest.raises(notices.CrowdedNoticeError):
             world.receive(PAID_1)
@@ -532,3 +554,65 @@ class TestCrashes:
 
         assert PHONE not in repr(world.book.rows) + repr(world.platform.taken) + repr(world.said)
         assert {sms.phone for sms in world.platform.taken.values()} == {PHONE}
+
+
+class TestMeetings:
+    """Somebody comes between two calls of a sending."""
+
+    MESSAGE = TextMessage(notice_id=PAID_1)
+
+    def send(self, *, script, meets_at, meet):
+        """Collect LN1, send it, and let `meet` happen at one boundary of the sending."""
+        world = a_world()
+        world.platform.script = list(script)
+        world.collect(an_event("LN1"))
+        world.now, world.outside.boundaries = at(9, 5), 0
+        passes = world.outside.passes
+
+        def passing():
+            is_met = world.outside.boundaries == meets_at
+            passes()
+            if is_met:
+                meet(world)
+
+        world.outside.passes = passing
+        notices.send(message=self.MESSAGE, now=world.now, desk=world.desk)
+        return world
+
+    def meetings(self, meet, script):
+        """Send once for every boundary there is."""
+        alone = self.send(script=script, meets_at=None, meet=meet)
+        for boundary in range(alone.outside.boundaries):
+            yield self.send(script=script, meets_at=boundary, meet=meet)
+
+    @pytest.mark.parametrize("script", [(), ("time_out",), ("no_answer",)], ids=str)
+    def test_the_same_message_sends_no_second_text(self, script):
+        def meet(world):
+            notices.send(message=self.MESSAGE, now=world.now, desk=world.desk)
+
+        for world in self.meetings(meet, script):
+            world.pass_until(at(12))
+
+            assert world.states == {PAID_1: "SENT"}
+            assert len(world.said) == 1
+            assert world.platform.changed == []
+
+    @pytest.mark.parametrize("script", [(), ("time_out",), ("no_answer",)], ids=str)
+    def test_another_loan_is_told_once_in_this_text_or_the_next(self, script):
+        for world in self.meetings(lambda world: world.collect(an_event("LN2")), script):
+            world.collect(an_event("LN2"))
+            world.pass_until(at(12))
+
+            assert set(world.states.values()) == {"SENT"}
+            assert len(world.said) == len(world.book.rows)
+            assert sum("2笔" in text or "尾号LN2" in text for text in world.said) == 1
+            lines = [line.loan_id for notice in world.book.rows.values() for line in notice.lines]
+            assert sorted(lines) == ["LN1", "LN2"]
+
+    @pytest.mark.parametrize("script", [(), ("time_out",), ("no_answer",)], ids=str)
+    def test_a_receipt_sticks(self, script):
+        for world in self.meetings(lambda world: world.receive(PAID_1), script):
+            world.pass_until(at(12))
+
+            assert world.states == {PAID_1: "DELIVERED"}
+            assert world.platform.changed == []

@@ -1,39 +1,27 @@
-"""The simulators over real connections on 127.0.0.1, on ports the system picks."""
+"""The simulated payment platform over real connections, on ports the system picks."""
 
 import json
-import os
-import queue
-import signal
-import socket
-import stat
-import subprocess
-import sys
 import time
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import cache
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from pathlib import Path
 from random import Random  # noqa: TID251 - seeded
-from threading import Thread
 
+import boto3
 import pytest
 import urllib3
+from moto import mock_aws
 
 from simulators import keys
-from simulators.__main__ import main
-from simulators.clock import SettableClock, rfc3339, wall_clock
-from simulators.keys import UnreadableKeysError
-from simulators.notifier import Notifier
+from simulators.clock import SettableClock, wall_clock
+from simulators.exchange_bucket import ExchangeBucket
+from simulators.merchant import Merchant
 from simulators.payment_platform import PaymentPlatform
 from simulators.payment_service import payment_service
-from simulators.server import PortInUseError, SimulatorServer
+from simulators.server import SimulatorServer
 from simulators.signatures import BadSignatureError
-from simulators.sms_platform import SmsPlatform
-from simulators.sms_service import sms_service
 from simulators.throttle import Throttle
 
-ROOT = Path(__file__).parents[2]
 DEDUCTIONS = "/v1/deductions"
 ORDER = {
     "order_no": "20261124-1-LN7",
@@ -45,7 +33,6 @@ ORDER = {
     "subject": "还款",
 }
 QUERY = f"{DEDUCTIONS}/{ORDER['order_no']}"
-
 
 of_merchant, of_platform = cache(keys.of_merchant), cache(keys.of_platform)
 
@@ -61,43 +48,22 @@ def key_folder(tmp_path_factory):
     return folder
 
 
-class Merchant:
-    """Calls a simulated platform as Afterloan does."""
+@pytest.fixture
+def serving(key_folder):
+    """Serve a platform, and give a merchant who knows it."""
 
-    def __init__(self, url, folder):
-        self.ring = of_merchant(folder)
-        self.http = urllib3.HTTPConnectionPool("127.0.0.1", int(url.rpartition(":")[2]))
+    @contextmanager
+    def serve(service):
+        with SimulatorServer(service, port=0) as server:
+            merchant = Merchant(url=server.url, ring=of_merchant(key_folder))
+            yield merchant
+            merchant.close()
 
-    def headers(self, method, path, body, at=None):
-        timestamp = rfc3339(at or wall_clock())
-        return self.ring.signer.sign(
-            method=method, path=path, body=body, timestamp=timestamp, nonce="n1"
-        )
+    return serve
 
-    def raw(self, method, path, body=b"", headers=None, timeout=5.0):
-        return self.http.request(
-            method, path, body=body, headers=headers, timeout=timeout, retries=False
-        )
 
-    def call(self, method, path, content=None, *, timeout=5.0):
-        """Call signed, verify the answer's signature, give status and body."""
-        body = b"" if content is None else json.dumps(content).encode()
-        answer = self.raw(method, path, body, self.headers(method, path, body), timeout)
-        self.verify(method, path, dict(answer.headers), answer.data)
-        return answer.status, json.loads(answer.data)
-
-    def verify(self, method, path, headers, body):
-        self.ring.verifier.verify(
-            method=method, path=path, headers=headers, body=body, now=wall_clock()
-        )
-
-    def control(self, method, name, content=None):
-        body = None if content is None else json.dumps(content).encode()
-        answer = self.raw(method, f"/_control/{name}", body)
-        return answer.status, json.loads(answer.data)
-
-    def script(self, *outcomes):
-        return self.control("POST", "scripts", {"agreement_no": "AG7", "outcomes": outcomes})
+def script(merchant, *outcomes):
+    return merchant.control("POST", "scripts", {"agreement_no": "AG7", "outcomes": outcomes})
 
 
 class MemoryBucket:
@@ -108,31 +74,19 @@ class MemoryBucket:
         self.objects.append((key, body))
 
 
-@contextmanager
-def serving(service, folder):
-    server = SimulatorServer(service, port=0)
-    server.start()
-    merchant = Merchant(server.url, folder)
-    try:
-        yield merchant
-    finally:
-        merchant.http.close()
-        server.stop()
-
-
 @pytest.fixture
 def bucket():
     return MemoryBucket()
 
 
 @pytest.fixture
-def payment(key_folder, bucket):
+def payment(serving, key_folder, bucket):
     clock = SettableClock()
     platform = PaymentPlatform(clock=clock, rng=seeded(), hang_seconds=0.6)
     service = payment_service(
         platform=platform, clock=clock, keys=of_platform(key_folder), bucket=bucket
     )
-    with serving(service, key_folder) as merchant:
+    with serving(service) as merchant:
         yield merchant
 
 
@@ -161,7 +115,7 @@ class TestSignatures:
         headers = payment.headers("POST", DEDUCTIONS, body)
         spoil(headers)
 
-        answer = payment.raw("POST", DEDUCTIONS, body, headers)
+        answer = payment.send("POST", DEDUCTIONS, body, headers)
 
         assert (answer.status, answer.json()["code"]) == (401, "SIGNATURE_INVALID")
         assert payment.control("GET", "ledger")[1]["charges"] == []
@@ -170,7 +124,7 @@ class TestSignatures:
         body = json.dumps(ORDER).encode()
         headers = payment.headers("POST", DEDUCTIONS, body)
 
-        answer = payment.raw("POST", DEDUCTIONS, body.replace(b": ", b":"), headers)
+        answer = payment.send("POST", DEDUCTIONS, body.replace(b": ", b":"), headers)
 
         assert answer.status == 401
 
@@ -178,7 +132,7 @@ class TestSignatures:
     def test_are_good_for_five_minutes(self, payment, minutes, status):
         at = wall_clock() + timedelta(minutes=minutes)
 
-        answer = payment.raw("GET", QUERY, b"", payment.headers("GET", QUERY, b"", at))
+        answer = payment.send("GET", QUERY, b"", payment.headers("GET", QUERY, b"", at=at))
 
         assert answer.status == status
 
@@ -190,7 +144,7 @@ class TestSignatures:
         assert result["paid_at"] == "2030-01-01T08:00:00+08:00"
 
     def test_are_bad_on_request(self, payment):
-        payment.script("bad_signature")
+        script(payment, "bad_signature")
 
         for method, path, content in ((("POST", DEDUCTIONS, ORDER)), ("GET", QUERY, None)):
             with pytest.raises(BadSignatureError, match="does not match"):
@@ -204,30 +158,30 @@ class TestTheWire:
         [("timeout_after_charge", 200), ("timeout_before_charge", 404)],
     )
     def test_hangs_until_the_client_has_enough(self, payment, outcome, query_status):
-        payment.script(outcome)
+        script(payment, outcome)
 
         with pytest.raises(urllib3.exceptions.ReadTimeoutError):
-            payment.call("POST", DEDUCTIONS, ORDER, timeout=0.2)
+            payment.call("POST", DEDUCTIONS, ORDER, seconds=0.2)
 
         assert payment.call("GET", QUERY)[0] == query_status
 
     def test_is_dropped_in_the_end(self, payment):
-        payment.script("timeout_after_charge")
+        script(payment, "timeout_after_charge")
 
         with pytest.raises(urllib3.exceptions.ProtocolError):
             payment.call("POST", DEDUCTIONS, ORDER)
 
     def test_shows_a_page(self, payment):
-        payment.script("html_error")
+        script(payment, "html_error")
         body = json.dumps(ORDER).encode()
 
-        answer = payment.raw("POST", DEDUCTIONS, body, payment.headers("POST", DEDUCTIONS, body))
+        answer = payment.send("POST", DEDUCTIONS, body, payment.headers("POST", DEDUCTIONS, body))
 
         assert (answer.status, answer.headers["Content-Type"]) == (502, "text/html; charset=utf-8")
         assert "X-Signature" not in answer.headers
 
     def test_is_slow(self, payment):
-        payment.script("slow_ms:200")
+        script(payment, "slow_ms:200")
         started = time.monotonic()
 
         payment.call("POST", DEDUCTIONS, ORDER)
@@ -247,7 +201,7 @@ class TestTheWire:
             (b"[" * 200_000, 400),
             (b" " * 1_000_001, 413),
         ):
-            answer = payment.raw(
+            answer = payment.send(
                 "POST", DEDUCTIONS, body, payment.headers("POST", DEDUCTIONS, body)
             )
             assert answer.status == status
@@ -267,7 +221,7 @@ class TestMoreOfThePlatform:
         assert (status, closed["code"], closed["status"]) == (409, "ORDER_PAID", "SUCCEEDED")
         assert payment.call("POST", "/v1/refunds", refund)[1]["status"] == "SUCCEEDED"
 
-    def test_has_a_rate_limit(self, key_folder):
+    def test_has_a_rate_limit(self, serving, key_folder):
         clock, seconds = SettableClock(), iter([0.0, 0.0, 0.0, 0.0, 0.6])
         service = payment_service(
             platform=PaymentPlatform(clock=clock, rng=seeded()),
@@ -275,7 +229,7 @@ class TestMoreOfThePlatform:
             keys=of_platform(key_folder),
             refuses=Throttle(qps=2, seconds=seconds.__next__).refuses,
         )
-        with serving(service, key_folder) as merchant:
+        with serving(service) as merchant:
             statuses = [merchant.call("POST", DEDUCTIONS, ORDER)[0] for _ in range(4)]
 
         assert statuses == [200, 200, 429, 200]
@@ -337,168 +291,26 @@ class TestControl:
         assert [name for name, _ in bucket.objects] == [key, f"{key}.ok"]
         assert json.loads(bucket.objects[1][1])["rows"] == 2
 
-
-@contextmanager
-def listening(*statuses):
-    """Take posts, answer them one status after the other, hand them over."""
-    arrived, answers = queue.Queue(), iter(statuses)
-
-    class Listener(BaseHTTPRequestHandler):
-        def do_POST(self):
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            self.send_response(next(answers))
-            self.end_headers()
-            arrived.put((self.path, dict(self.headers), body))
-
-        def log_message(self, *_):
-            pass
-
-    server = HTTPServer(("127.0.0.1", 0), Listener)
-    thread = Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/api/v1/notifications", arrived
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
-class TestNotifier:
-    def test_posts_signed_and_again_when_its_time_has_come(self, key_folder):
-        clock = SettableClock()
-        clock.set(datetime.fromisoformat("2026-11-24T08:00:00+08:00"))
-        platform = PaymentPlatform(clock=clock, rng=seeded())
-        service = payment_service(platform=platform, clock=clock, keys=of_platform(key_folder))
-        notifier = Notifier(platform=platform, sign=service.signed)
-        notifier.start()
-        try:
-            with serving(service, key_folder) as merchant, listening(500, 204) as (url, arrived):
-                _, result = merchant.call("POST", DEDUCTIONS, ORDER | {"notify_url": url})
-                path, headers, body = arrived.get(timeout=5)
-                merchant.verify("POST", path, headers, body)
-                assert (path, json.loads(body)) == ("/api/v1/notifications", result)
-
-                while platform.next_notification_at() is None:
-                    time.sleep(0.01)
-                assert arrived.empty()
-                merchant.control("POST", "clock", {"now": "2026-11-24T08:00:15+08:00"})
-                assert arrived.get(timeout=5)[2] == body
-        finally:
-            notifier.stop()
-        assert platform.next_notification_at() is None
-
-    def test_does_not_stop_at_an_address_that_is_none(self, key_folder):
-        clock = SettableClock()
-        platform = PaymentPlatform(clock=clock, rng=seeded())
-        service = payment_service(platform=platform, clock=clock, keys=of_platform(key_folder))
-        for n, url in enumerate(("http://127.0.0.1:1/", "http://[", "http://:x/", "http:///")):
-            assert platform.deduct(ORDER | {"order_no": f"O{n}", "notify_url": url}).status == 200
-        notifier = Notifier(platform=platform, sign=service.signed)
-        notifier.start()
-        with listening(200) as (url, arrived):
-            platform.deduct(ORDER | {"notify_url": url})
-            assert arrived.get(timeout=5)
-        notifier.stop()
-
-
-class TestSms:
-    def test_takes_a_text_and_posts_its_receipt(self, key_folder):
-        clock = SettableClock()
-        platform = SmsPlatform(clock=clock, rng=seeded())
-        service = sms_service(platform=platform, clock=clock, keys=of_platform(key_folder))
-        notifier = Notifier(platform=platform, sign=service.signed)
-        notifier.start()
-        text = {"message_id": "M1", "phone": "10012345678", "template": "t", "text": "您好"}
-        try:
-            with serving(service, key_folder) as merchant, listening(200) as (url, arrived):
-                status, accepted = merchant.call("POST", "/v1/messages", text)
-                merchant.control("POST", "receipts-url", {"url": url})
-                path, headers, body = arrived.get(timeout=5)
-                merchant.verify("POST", path, headers, body)
-
-                assert status == 200
-                assert json.loads(body)["receipt_id"] == accepted["receipt_id"]
-                assert json.loads(body)["status"] == "DELIVERED"
-                assert merchant.call("GET", "/v1/messages/M1")[1] == json.loads(body)
-                assert merchant.control("GET", "messages")[1]["messages"][0]["text"] == "您好"
-                assert merchant.control("POST", "receipts-url", {"url": "x"})[0] == 400
-        finally:
-            notifier.stop()
-
-
-class TestKeys:
-    def test_are_made_once_and_for_the_owner_alone(self, key_folder, capsys):
-        files = sorted(key_folder.iterdir())
-        before = [file.read_bytes() for file in files]
-
-        assert [file.name for file in files] == ["merchant.json", "platform.json"]
-        assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
-        assert main(["keys", "--out", str(key_folder)]) == 0
-        assert [file.read_bytes() for file in files] == before
-        assert "already there" in capsys.readouterr().out
-
-    def test_of_the_merchant_are_what_the_secret_holds(self, key_folder):
-        given = json.loads((key_folder / "merchant.json").read_text())
-
-        assert list(given) == [
-            "key_id",
-            "private_key_pem",
-            "platform_key_id",
-            "platform_public_keys",
-        ]
-        assert list(given["platform_public_keys"]) == [given["platform_key_id"]]
-
-    def test_must_be_there(self, tmp_path):
-        with pytest.raises(UnreadableKeysError):
-            keys.of_platform(tmp_path)
-
-
-class TestCommand:
-    def test_says_in_one_line_that_a_port_is_in_use(self, key_folder, capsys):
-        with socket.socket() as other:
-            other.bind(("127.0.0.1", 0))
-            other.listen()
-            port = other.getsockname()[1]
-
-            code = main(["payment", "--port", str(port), "--keys", str(key_folder)])
-
-        said = capsys.readouterr().err
-        assert (code, said.count("\n")) == (2, 1)
-        assert f"127.0.0.1:{port}: Address already in use" in said
-
-    def test_says_in_one_line_that_there_are_no_keys(self, tmp_path, capsys):
-        assert main(["sms", "--port", "0", "--keys", str(tmp_path)]) == 2
-        assert capsys.readouterr().err.count("\n") == 1
-
-    def test_a_second_server_is_refused_the_port(self, payment, key_folder):
+    def test_close_day_needs_a_bucket(self, serving, key_folder):
         clock = SettableClock()
         service = payment_service(
             platform=PaymentPlatform(clock=clock, rng=seeded()),
             clock=clock,
             keys=of_platform(key_folder),
         )
-        with pytest.raises(PortInUseError):
-            SimulatorServer(service, port=payment.http.port)
+        with serving(service) as merchant:
+            status, answer = merchant.control("POST", "close-day", {"date": "2026-11-24"})
 
-    def test_stops_at_once_even_while_somebody_hangs(self, key_folder):
-        command = ["-m", "simulators", "payment", "--port", "0", "--keys", str(key_folder)]
-        with subprocess.Popen(  # noqa: S603 - our own interpreter and module
-            [sys.executable, *command, "--hang-seconds", "60", "--notify"],
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-        ) as process:
-            url = process.stdout.readline().split()[-1]
-            merchant = Merchant(url, key_folder)
-            merchant.script("timeout_after_charge")
-            with pytest.raises(urllib3.exceptions.ReadTimeoutError):
-                merchant.call("POST", DEDUCTIONS, ORDER, timeout=0.2)
-            started = time.monotonic()
+        assert (status, answer["code"]) == (409, "NO_BUCKET")
 
-            process.send_signal(signal.SIGTERM)
 
-            assert process.wait(timeout=5) == 0
-            assert time.monotonic() - started < 2
-            merchant.http.close()
+def test_the_exchange_bucket_keeps_what_is_put(monkeypatch):
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    with mock_aws():
+        s3 = boto3.client("s3", region_name="us-east-1")
+        s3.create_bucket(Bucket="exchange")
+
+        ExchangeBucket("exchange", "", "us-east-1").put("in/a.csv", b"a\n")
+
+        assert s3.get_object(Bucket="exchange", Key="in/a.csv")["Body"].read() == b"a\n"

@@ -1,0 +1,47 @@
+# Everything a person or CI does with this repository.  `make help` lists it.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+LOANS ?= 320
+SEED ?= 7
+KEEP ?=
+STAGE ?= local
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+demo: $(VENV)/ready ## a business day on the local cloud, and the next morning (KEEP=1 leaves it running)
+	@$(BIN)/python bin/afterloan demo --loans $(LOANS) --seed $(SEED) $(if $(KEEP),--keep)
+
+check: $(VENV)/ready ## format, lint, types, imports, templates: what CI checks
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy app.py chalicelib infra simulators
+	$(BIN)/lint-imports
+	$(BIN)/cfn-lint infra/data.yaml
+
+test: $(VENV)/ready ## all tests, those on the local cloud too
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+package: $(VENV)/ready ## build the package that goes to AWS, and print its size
+	$(BIN)/python -m infra.local.deployment package --stage $(STAGE)
+
+deploy: $(VENV)/ready ## deploy both stacks: make deploy STAGE=test
+	$(BIN)/python -m infra.local.deployment deploy --stage $(STAGE)
+
+bench: $(VENV)/ready ## measure; never part of the tests
+	$(BIN)/python -m bench
+
+clean: ## stop what runs and remove what was built
+	-@test -x $(BIN)/python && $(BIN)/python bin/afterloan down
+	rm -rf .afterloan build
+
+$(VENV)/ready: requirements.txt requirements-dev.txt constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit("Afterloan needs Python 3.11 or newer, this is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing what the project needs into $(VENV) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+.PHONY: help demo check test package deploy bench clean

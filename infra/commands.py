@@ -1,0 +1,158 @@
+"""bin/afterloan: bring the local cloud up, drive a business day, look at what became of it.
+
+Exit codes: 0 done, 1 something is wrong with the system or the data, 2 wrong use.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, is_dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+from infra import verbs
+from infra.local import office
+from infra.local.business_day import StepFailedError
+from infra.local.deployment import DeploymentFailedError, PackagingFailedError
+from infra.local.processes import NotStartedError, PortInUseError
+
+WRONG = 1
+EXPECTED = (
+    verbs.CommandError,
+    StepFailedError,
+    PortInUseError,
+    NotStartedError,
+    PackagingFailedError,
+    DeploymentFailedError,
+)
+"""What may go wrong without being a fault of the tool: told in one line."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Do what the command line says, and give the exit code."""
+    options = _parser().parse_args(arguments)
+    office.connect(options.stage)
+    verb: Callable[[argparse.Namespace], Any] = getattr(verbs, options.verb)
+    try:
+        found = verb(options)
+    except EXPECTED as error:
+        sys.stderr.write(f"afterloan {options.command}: {error}\n")
+        return WRONG
+    if isinstance(found, int) and not isinstance(found, bool):
+        return found
+    if found is not None:
+        show(found, as_json=options.json)
+    return 0
+
+
+def show(found: object, *, as_json: bool) -> None:
+    """Print what was found: text as it is, anything else as JSON or as lines."""
+    if as_json or not isinstance(found, str):
+        sys.stdout.write(json.dumps(found, default=_plain, ensure_ascii=False, indent=2) + "\n")
+    else:
+        sys.stdout.write(found.rstrip("\n") + "\n")
+
+
+def _plain(value: object) -> object:
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    return value.isoformat() if isinstance(value, (date, datetime)) else str(value)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="afterloan",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON, for programs")
+    parser.add_argument("--stage", default="local", help="local (default), test or prod")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _cloud_commands(commands)
+    _day_commands(commands)
+    _looking_commands(commands)
+    return parser
+
+
+def _add(commands: Any, name: str, says: str, verb: str = "") -> argparse.ArgumentParser:
+    added: argparse.ArgumentParser = commands.add_parser(name, help=says, description=says)
+    added.set_defaults(verb=verb or name.replace("-", "_"))
+    return added
+
+
+def _dry(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--dry-run", action="store_true", help="say what would be done")
+
+
+def _cloud_commands(commands: Any) -> None:
+    _add(commands, "up", "start the local cloud and the simulated platforms, deploy both stacks")
+    _add(commands, "down", "stop what `up` started, by process id; its data are forgotten")
+    _add(commands, "doctor", "check that this machine and the running stage are in order")
+    demo = _add(commands, "demo", "up, seed, a business day, the next morning, the report, down")
+    _book(demo)
+    demo.add_argument("--keep", action="store_true", help="leave everything running")
+
+
+def _book(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--loans", type=_positive, default=320, metavar="N")
+    command.add_argument("--seed", type=int, default=7, metavar="S")
+    command.add_argument("--date", type=_date, default=None, help="business date, YYYY-MM-DD")
+
+
+def _day_commands(commands: Any) -> None:
+    seed = _add(commands, "seed", "drop a made-up loan book into the exchange bucket")
+    _book(seed)
+    _dry(seed)
+    run_day = _add(commands, "run-day", "drive a business day and the next morning")
+    run_day.add_argument("--date", type=_date, required=True)
+    run_day.add_argument("--until", default="", metavar="JOB", help="stop after this job")
+    run_day.add_argument("--resume", action="store_true", help="go on from the clock's time")
+    run_day.add_argument(
+        "--mutate", action="append", default=[], metavar="M", help="spoil the bill (repeatable)"
+    )
+    _dry(run_day)
+    clock = _add(commands, "clock", "business time of a local or test stage")
+    clock.add_argument("action", choices=("show", "set", "advance"))
+    clock.add_argument("value", nargs="?", default="", help="RFC 3339 time, or minutes to advance")
+    _dry(clock)
+    drop = _add(commands, "drop", "put a file and its manifest into the exchange bucket")
+    drop.add_argument("file", type=Path)
+    drop.add_argument("key", help="where to, such as in/loans/20261124/loans_v2.csv")
+    drop.add_argument("--amount-column", default="", help="column the manifest sums up")
+    _dry(drop)
+    reconcile = _add(commands, "reconcile", "match the newest bill of a date with the journal again")
+    reconcile.add_argument("--date", type=_date, required=True)
+    _dry(reconcile)
+    for name, says in (("pause", "send no more deductions"), ("resume", "send deductions again")):
+        switch = _add(commands, name, says, verb="switch")
+        switch.add_argument("--by", required=True, help="who turns the switch")
+        _dry(switch)
+
+
+def _looking_commands(commands: Any) -> None:
+    runs = _add(commands, "runs", "what the jobs of a date did")
+    runs.add_argument("--date", type=_date, default=None)
+    loan = _add(commands, "loan", "one loan: terms, schedule, what it owes, its deductions")
+    loan.add_argument("loan_id")
+    order = _add(commands, "order", "one deduction order: journal, slot and platform side by side")
+    order.add_argument("order_no")
+    dlq = _add(commands, "dlq", "messages that failed five times")
+    dlq.add_argument("action", choices=("list", "redrive"))
+    dlq.add_argument("queue", nargs="?", default="", help="one queue only, such as deductions")
+    _dry(dlq)
+
+
+def _date(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"not a date (YYYY-MM-DD): {text}") from error
+
+
+def _positive(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) > 0):
+        raise argparse.ArgumentTypeError(f"not a positive whole number: {text}")
+    return int(text)
+

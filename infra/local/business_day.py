@@ -1,0 +1,174 @@
+"""Drive a business day on the local cloud: the clock is set, the day's Lambdas are called.
+
+Nothing is done for the system: a step sets business time, calls one scheduled Lambda with an
+event of that time, as the scheduler would, and waits until the queues are quiet.
+"""
+
+import json
+import time as stopwatch
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from typing import Any
+
+from chalicelib import wiring
+from chalicelib.adapters.wall_clock import SHANGHAI
+from infra.local import controls
+from infra.local.cloud import STAGE, Cloud
+
+QUIET_POLLS = 3
+POLL_SECONDS = 0.3
+QUIET_SECONDS_MAX = 120.0
+QUEUES = (
+    "files",
+    "walks",
+    "deductions",
+    "asks",
+    "payment-notifications",
+    "notices",
+    "texts",
+    "receipts",
+)
+COUNTS = (
+    "ApproximateNumberOfMessages",
+    "ApproximateNumberOfMessagesNotVisible",
+    "ApproximateNumberOfMessagesDelayed",
+)
+
+
+class StepFailedError(Exception):
+    """A Lambda of the day raised, or its queues never came to rest."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Step:
+    """What happens at one time of the day: a scheduled Lambda, or something outside."""
+
+    at: datetime
+    name: str
+    what: str
+
+
+def steps(business_date: date) -> Iterator[Step]:
+    """List the day in clock order, up to the close on the next morning."""
+    today, next_day = _clock_of(business_date), _clock_of(business_date + timedelta(days=1))
+    yield Step(at=today(0, 10), name="make_due_list", what="due list and reminders")
+    yield Step(at=today(8), name="open_round_1", what="round 1")
+    yield from _texts_and_sweep(today, 8)
+    yield Step(at=today(10, 40), name="watch", what="what is late")
+    yield Step(at=today(16), name="open_round_2", what="round 2")
+    yield from _texts_and_sweep(today, 16)
+    yield Step(at=today(21, 45), name="sweep", what="last sweep of the day")
+    yield Step(at=next_day(8), name="release_texts", what="texts held over night")
+    yield Step(at=next_day(10), name="bill", what="the platform's bill lands; reconciliation")
+    yield Step(at=next_day(10, 15), name="sweep", what="what the bill settled")
+    yield Step(at=next_day(11), name="close_day", what="close of day")
+
+
+def _texts_and_sweep(at: "_At", hour: int) -> Iterator[Step]:
+    yield Step(at=at(hour, 10), name="release_texts", what="texts")
+    yield Step(at=at(hour, 15), name="sweep", what="unknown orders asked after")
+    yield Step(at=at(hour, 45), name="sweep", what="unknown orders asked after")
+    yield Step(at=at(hour, 50), name="release_texts", what="texts")
+
+
+_At = Callable[..., datetime]
+
+
+def _clock_of(day: date) -> _At:
+    return lambda hour, minute=0: datetime.combine(day, time(hour, minute), tzinfo=SHANGHAI)
+
+
+def drive(
+    cloud: Cloud,
+    *,
+    business_date: date,
+    until: str = "",
+    resume: bool = False,
+    mutations: tuple[str, ...] = (),
+    tell: Callable[[str], None] = print,
+) -> None:
+    """Drive the day, step by step; `resume` leaves out what lies before the clock.
+
+    :raises StepFailedError: if a Lambda raised or a queue never came to rest.
+    """
+    reached = wiring.controls().test_clock() if resume else None
+    for step in steps(business_date):
+        if reached and step.at <= reached:
+            continue
+        started = stopwatch.monotonic()
+        set_clock(cloud, step.at)
+        if step.name == "bill":
+            drop_bill(cloud, business_date, mutations)
+        else:
+            call(cloud, step.name, step.at)
+        wait_until_quiet(cloud)
+        tell(
+            f"{step.at:%m-%d %H:%M}  {step.name:<14} {step.what:<44}"
+            f" {stopwatch.monotonic() - started:5.1f} s"
+        )
+        if step.name == until:
+            return
+
+
+def set_clock(cloud: Cloud, now: datetime) -> None:
+    """Set business time, for the system and for the simulated platforms."""
+    wiring.controls().set_test_clock(now)
+    for url in (cloud.payment_url, cloud.sms_url):
+        controls.tell(url, "clock", {"now": now.isoformat()})
+
+
+def call(cloud: Cloud, name: str, at: datetime) -> Any:
+    """Call one scheduled Lambda as the scheduler would.
+
+    :raises StepFailedError: if it raised.
+    """
+    event = {
+        "version": "0",
+        "id": f"{name}-{at:%Y%m%d%H%M}",
+        "detail-type": "Scheduled Event",
+        "source": "aws.events",
+        "account": "0",
+        "time": at.isoformat(),
+        "region": "",
+        "resources": [],
+        "detail": {},
+    }
+    answer = cloud.client("lambda").invoke(
+        FunctionName=f"afterloan-{STAGE}-{name}", Payload=json.dumps(event)
+    )
+    result = json.loads(answer["Payload"].read() or b"null")
+    if answer.get("FunctionError"):
+        raise StepFailedError(f"{name} at {at}: {result}")
+    return result
+
+
+def drop_bill(cloud: Cloud, business_date: date, mutations: tuple[str, ...] = ()) -> Any:
+    """Have the payment platform put its bill of the date into the exchange bucket."""
+    order = {"date": business_date.isoformat(), "mutations": list(mutations)}
+    return controls.tell(cloud.payment_url, "close-day", order)
+
+
+def wait_until_quiet(cloud: Cloud, *, seconds: float = QUIET_SECONDS_MAX) -> None:
+    """Wait until no queue holds, delays or works a message, some polls in a row.
+
+    :raises StepFailedError: if that does not happen in time; the text names the queues.
+    """
+    sqs = cloud.client("sqs")
+    urls = {
+        name: sqs.get_queue_url(QueueName=f"afterloan-{STAGE}-{name}")["QueueUrl"]
+        for name in QUEUES
+    }
+    deadline = stopwatch.monotonic() + seconds
+    quiet = 0
+    while quiet < QUIET_POLLS:
+        busy = {name: held for name, url in urls.items() if (held := _held(sqs, url))}
+        quiet = 0 if busy else quiet + 1
+        if stopwatch.monotonic() > deadline:
+            raise StepFailedError(f"queues never came to rest: {busy}")
+        stopwatch.sleep(POLL_SECONDS)
+
+
+def _held(sqs: Any, url: str) -> int:
+    attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=list(COUNTS))["Attributes"]
+    return sum(int(attributes[name]) for name in COUNTS)

@@ -1,0 +1,34 @@
+"""Connect the tools to a stage: the local cloud by its ports, any other by AWS's own settings."""
+
+import os
+from pathlib import Path
+
+from infra.local.cloud import ACCOUNT, EXCHANGE_BUCKET, REGION, STAGE, Cloud, Ports, home_of
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def local_cloud() -> Cloud:
+    """Name the local cloud of this checkout, whether it runs or not."""
+    ports = Ports.from_environ()
+    return Cloud(home=home_of(ROOT, ports), ports=ports)
+
+
+def connect(stage: str = STAGE) -> None:
+    """Point everything chalicelib reads from the environment at a stage."""
+    os.environ |= {"STAGE": stage, "POWERTOOLS_METRICS_DISABLED": "true"}
+    if stage != STAGE:
+        return
+    cloud = local_cloud()
+    os.environ |= {
+        "TEST_CLOCK": "on",
+        "AWS_ENDPOINT_URL": cloud.endpoint,
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_REGION": REGION,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "EXCHANGE_BUCKET": EXCHANGE_BUCKET,
+        "PAYMENT_URL": cloud.payment_url,
+        "SMS_URL": cloud.sms_url,
+        "EVENTS_TOPIC_ARN": f"arn:aws:sns:{REGION}:{ACCOUNT}:afterloan-{STAGE}-servicing-events",
+    }
