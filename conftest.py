@@ -2,6 +2,8 @@
 
 import os
 
+from hypothesis import settings
+
 os.environ |= {
     "STAGE": "test",
     "AWS_DEFAULT_REGION": "us-east-1",
@@ -13,3 +15,7 @@ os.environ |= {
     "POWERTOOLS_METRICS_DISABLED": "true",
 }
 os.environ.pop("AWS_ENDPOINT_URL", None)
+
+settings.register_profile("here", deadline=None)
+settings.register_profile("ci", deadline=None, derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") else "here")

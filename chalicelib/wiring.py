@@ -1,21 +1,26 @@
 """Which adapter stands behind which port.  The only module that builds them, each once."""
 
 import json
-from functools import cache
+from datetime import timedelta
+from functools import cache, partial
 from typing import Any
 
 import boto3
 
-from chalicelib.adapters import products, telemetry
+from chalicelib.adapters import file_layouts, products, telemetry
 from chalicelib.adapters.due_lists import S3DueLists
 from chalicelib.adapters.dynamodb import meter, tables
 from chalicelib.adapters.dynamodb.borrowers import DynamoBorrowers
 from chalicelib.adapters.dynamodb.controls import DynamoControls
+from chalicelib.adapters.dynamodb.discrepancies import DynamoDiscrepancies
+from chalicelib.adapters.dynamodb.files import DynamoFiles
 from chalicelib.adapters.dynamodb.journal import DynamoJournal
 from chalicelib.adapters.dynamodb.loans import DynamoLoans
+from chalicelib.adapters.dynamodb.notices import DynamoNotices
 from chalicelib.adapters.dynamodb.runs import DynamoRuns
 from chalicelib.adapters.dynamodb.schedules import DynamoSchedules
 from chalicelib.adapters.event_bus import SnsEventBus
+from chalicelib.adapters.file_dialects import CsvFormat
 from chalicelib.adapters.in_flight import InFlight
 from chalicelib.adapters.object_store import S3ObjectStore
 from chalicelib.adapters.payment_platform import Breaker, HttpPaymentPlatform
@@ -23,8 +28,21 @@ from chalicelib.adapters.queues import SqsQueue
 from chalicelib.adapters.rate_limit import TokenBucket
 from chalicelib.adapters.signatures import Signer, Verifier
 from chalicelib.adapters.signed_http import SignedHttp
+from chalicelib.adapters.sms_platform import HttpSmsPlatform, read_templates
 from chalicelib.adapters.wall_clock import wall_clock
-from chalicelib.flows import deduction, deduction_round, due_list, sweep, watch
+from chalicelib.domain.notice import NoticePolicy
+from chalicelib.flows import (
+    day_close,
+    deduction,
+    deduction_round,
+    due_list,
+    landing,
+    loan_intake,
+    notices,
+    reconciliation,
+    sweep,
+    watch,
+)
 from chalicelib.flows.ports import Books
 from chalicelib.settings import queue_name, settings
 
@@ -71,6 +89,25 @@ def deductions() -> deduction.Desk:
 
 
 @cache
+def texts() -> notices.Desk:
+    _tables()
+    return notices.Desk(
+        book=DynamoNotices(),
+        loans=books().loans,
+        borrowers=borrowers(),
+        platform=HttpSmsPlatform(
+            http=_signed_http("sms-platform", settings().sms_url, read_seconds=5.0)
+        ),
+        texts=queue("texts"),
+        templates=read_templates(signature=settings().text_signature),
+        policy=NoticePolicy(
+            collecting=timedelta(seconds=settings().text_pause_seconds),
+            modes=frozenset(mode.value for mode in settings().served_modes),
+        ),
+    )
+
+
+@cache
 def sweeps() -> sweep.Desk:
     return sweep.Desk(
         mornings=mornings(),
@@ -78,6 +115,67 @@ def sweeps() -> sweep.Desk:
         asks=queue("asks"),
         list_at=settings().list_at,
         round_at=settings().round_at,
+    )
+
+
+@cache
+def files() -> landing.Desk:
+    channel = settings().channel
+    return landing.Desk(
+        objects=object_store(),
+        files=DynamoFiles(),
+        routes=(
+            landing.Route(
+                kind="loans",
+                folder="in/loans",
+                stem="loans",
+                format=CsvFormat(layout=file_layouts.LOANS),
+                apply=lambda batch, _now: loan_intake.take(batch=batch, desk=intakes()),
+                takes_good_lines=True,
+            ),
+            landing.Route(
+                kind="bill",
+                folder=f"in/payment/{channel}/bill",
+                stem="bill",
+                format=CsvFormat(layout=file_layouts.BILL),
+                apply=lambda batch, now: reconciliation.take(
+                    batch=batch, channel=channel, now=now, desk=reconciling()
+                ),
+            ),
+        ),
+    )
+
+
+@cache
+def intakes() -> loan_intake.Desk:
+    return loan_intake.Desk(
+        loans=books().loans,
+        schedules=books().schedules,
+        borrowers=borrowers(),
+        products=books().products,
+        served_modes=settings().served_modes,
+        calls=in_flight(),
+    )
+
+
+@cache
+def reconciling() -> reconciliation.Desk:
+    return reconciliation.Desk(
+        rounds=rounds(),
+        discrepancies=DynamoDiscrepancies(),
+        settle_from_bill=partial(deduction.settle_from_bill, desk=deductions()),
+        close_unknown=partial(deduction.close_unknown, desk=deductions()),
+    )
+
+
+@cache
+def closings() -> day_close.Desk:
+    return day_close.Desk(
+        rounds=rounds(),
+        reconciling=reconciling(),
+        files=files(),
+        channels=(settings().channel,),
+        round_count=len(settings().round_at),
     )
 
 
@@ -143,10 +241,9 @@ def _tables() -> None:
 
 @cache
 def queue(name: str) -> SqsQueue[Any]:
-    sqs = client("sqs")
     return SqsQueue(
-        client=sqs,
-        url=sqs.get_queue_url(QueueName=queue_name(name))["QueueUrl"],
+        client=client("sqs"),
+        name=queue_name(name),
         delay_seconds_max=settings().delay_seconds_max,
     )
 
@@ -181,13 +278,17 @@ def sms_verifier() -> Verifier:
     return Verifier(_secret("sms-platform")["platform_public_keys"])
 
 
-def _signed_http(platform: str, base_url: str) -> SignedHttp:
-    secret = _secret(platform)
+def _signed_http(platform: str, base_url: str, *, read_seconds: float = 8.0) -> SignedHttp:
+    def keys() -> tuple[Signer, Verifier]:
+        secret = _secret(platform)
+        ours = Signer(secret["key_id"], secret["private_key_pem"])
+        return ours, Verifier(secret["platform_public_keys"])
+
     return SignedHttp(
         base_url=base_url,
-        signer=Signer(secret["key_id"], secret["private_key_pem"]),
-        verifier=Verifier(secret["platform_public_keys"]),
+        keys=keys,
         clock=wall_clock,
+        read_seconds=read_seconds,
         on_bad_signature=lambda: telemetry.count("SignaturesRefused"),
     )
 

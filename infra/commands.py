@@ -15,7 +15,8 @@ from typing import Any
 from infra import verbs
 from infra.local import office
 from infra.local.business_day import StepFailedError
-from infra.local.deployment import DeploymentFailedError, PackagingFailedError
+from infra.local.deployment import DeploymentFailedError
+from infra.local.packaging import PackagingFailedError
 from infra.local.processes import NotStartedError, PortInUseError
 
 WRONG = 1
@@ -122,7 +123,9 @@ def _day_commands(commands: Any) -> None:
     drop.add_argument("key", help="where to, such as in/loans/20261124/loans_v2.csv")
     drop.add_argument("--amount-column", default="", help="column the manifest sums up")
     _dry(drop)
-    reconcile = _add(commands, "reconcile", "match the newest bill of a date with the journal again")
+    reconcile = _add(
+        commands, "reconcile", "match the newest bill of a date with the journal again"
+    )
     reconcile.add_argument("--date", type=_date, required=True)
     _dry(reconcile)
     for name, says in (("pause", "send no more deductions"), ("resume", "send deductions again")):
@@ -155,4 +158,3 @@ def _positive(text: str) -> int:
     if not (text.isascii() and text.isdigit() and int(text) > 0):
         raise argparse.ArgumentTypeError(f"not a positive whole number: {text}")
     return int(text)
-

@@ -148,7 +148,9 @@ def run_day(options: argparse.Namespace) -> str:
         )
     names = [step.name for step in business_day.steps(options.date)]
     if options.until and options.until not in names:
-        raise CommandError(f"no job {options.until}; the jobs are {', '.join(dict.fromkeys(names))}")
+        raise CommandError(
+            f"no job {options.until}; the jobs are {', '.join(dict.fromkeys(names))}"
+        )
     running = office.local_cloud()
     business_day.drive(
         running,
@@ -186,7 +188,9 @@ def drop(options: argparse.Namespace) -> str:
     _put(options.key, body, manifest)
     if options.stage == cloud.STAGE:
         business_day.wait_until_quiet(office.local_cloud())
-        return f"{options.key}\nmanifest  {manifest.decode()}\noutcome   {_file_record(options.key)}"
+        return (
+            f"{options.key}\nmanifest  {manifest.decode()}\noutcome   {_file_record(options.key)}"
+        )
     return f"{options.key}\nmanifest  {manifest.decode()}"
 
 
@@ -244,7 +248,9 @@ def loan(options: argparse.Namespace) -> Any:
         "deductions": list(books.journal.of_loan(found.loan_id)),
         "schedule": schedule,
     }
-    return facts if options.json else report.loan_as_text(found, schedule, dues, facts["deductions"])
+    return (
+        facts if options.json else report.loan_as_text(found, schedule, dues, facts["deductions"])
+    )
 
 
 def order(options: argparse.Namespace) -> Any:

@@ -24,6 +24,8 @@ from chalicelib.flows.file_ports import Fault, Line, Manifest, UnusableFileError
 
 LINE_CHARACTERS_MAX = 64 * 1024
 MANIFEST_BYTES_MAX = 4 * 1024
+ROWS_MAX = 10**9
+AMOUNT_FEN_MAX = 10**18
 UTF_8 = "utf-8"
 
 Record = TypeVar("Record")
@@ -156,13 +158,15 @@ class CsvFormat(Generic[Record]):
         self, trailer: Trailer, number: int, cells: Sequence[str], rows: int, amount: Money
     ) -> None:
         try:
-            said_rows = whole_number(at_least=0, at_most=10**9)(cells[trailer.rows_at])
+            said_rows = whole_number(at_least=0, at_most=ROWS_MAX)(cells[trailer.rows_at])
             said_amount = AMOUNT_UNITS[self.dialect.amount_unit](cells[trailer.amount_at])
         except (IllegalCellError, IndexError) as error:
             fault = Fault(line=number, reason="the trailer cannot be read")
             raise UnusableFileError(fault) from error
         if (said_rows, said_amount) != (rows, amount):
-            reason = f"{rows} rows, {amount.fen} fen; the trailer says {said_rows}, {said_amount.fen}"
+            reason = (
+                f"{rows} rows, {amount.fen} fen; the trailer says {said_rows}, {said_amount.fen}"
+            )
             raise UnusableFileError(Fault(line=number, reason=reason))
 
 
@@ -241,29 +245,27 @@ def read_manifest(body: bytes) -> Manifest:
 
     :raises UnusableFileError: if it is anything else.
     """
-    try:
-        if len(body) > MANIFEST_BYTES_MAX:
-            raise ValueError("too long")
-        told = dict(json.loads(body.decode(UTF_8), object_pairs_hook=_without_repetition))
-        rows, amount_fen, sha256 = told.pop("rows"), told.pop("amount_fen"), told.pop("sha256")
-        is_sound = (
-            not told
-            and type(rows) is int  # True is an int to isinstance
-            and type(amount_fen) is int
-            and 0 <= rows <= 10**9
-            and abs(amount_fen) < 10**18
-            and isinstance(sha256, str)
+    told = _object_of(body)
+    match told:
+        # bool is an int to `int()`, and no number of rows
+        case {"rows": int(rows), "amount_fen": int(amount_fen), "sha256": str(sha256)} if (
+            len(told) == 3
+            and type(rows) is type(amount_fen) is int
+            and 0 <= rows <= ROWS_MAX
+            and abs(amount_fen) < AMOUNT_FEN_MAX
             and re.fullmatch(r"[0-9a-f]{64}", sha256)
-        )
-        if not is_sound:
-            raise ValueError("not its three figures")
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
-        fault = Fault(reason="the manifest is not {rows, amount_fen, sha256}")
-        raise UnusableFileError(fault) from error
-    return Manifest(rows=rows, amount=Money(amount_fen), sha256=sha256)
+        ):
+            return Manifest(rows=rows, amount=Money(amount_fen), sha256=sha256)
+    raise UnusableFileError(Fault(reason="the manifest is not {rows, amount_fen, sha256}"))
 
 
-def _without_repetition(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    if len(dict(pairs)) != len(pairs):
-        raise ValueError("a name stands twice")
-    return dict(pairs)
+def _object_of(body: bytes) -> dict[str, object]:
+    """Read a small JSON object; a name that stands twice, or any doubt, makes it an empty one."""
+    if len(body) > MANIFEST_BYTES_MAX:
+        return {}
+    try:
+        pairs = json.loads(body.decode(UTF_8), object_pairs_hook=tuple)
+    except (ValueError, RecursionError):
+        return {}
+    is_sound = isinstance(pairs, tuple) and len(dict(pairs)) == len(pairs)
+    return dict(pairs) if is_sound else {}

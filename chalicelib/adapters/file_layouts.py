@@ -117,7 +117,15 @@ def moment(cell: str) -> datetime:
 
 def flag(cell: str) -> bool:
     """Read yes or no; nothing is no."""
-    answers = {"true": True, "1": True, "y": True, "false": False, "0": False, "n": False, "": False}
+    answers = {
+        "true": True,
+        "1": True,
+        "y": True,
+        "false": False,
+        "0": False,
+        "n": False,
+        "": False,
+    }
     try:
         return answers[cell.lower()]
     except KeyError as error:

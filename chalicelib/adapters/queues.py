@@ -1,7 +1,7 @@
 """Messages in SQS: typed, in JSON, additive (an unknown key is ignored)."""
 
-from collections.abc import Hashable, Iterable, Iterator
-from functools import cache
+from collections.abc import Iterable, Iterator
+from functools import cache, cached_property
 from itertools import islice
 from typing import Any, Generic, TypeVar
 
@@ -18,7 +18,7 @@ class NotQueuedError(Exception):
 
 
 @cache
-def _adapter(kind: Hashable) -> TypeAdapter[Any]:
+def _adapter(kind: Any) -> TypeAdapter[Any]:
     return TypeAdapter(kind)
 
 
@@ -37,12 +37,19 @@ def decoded(kind: type[Message], body: str) -> Message:
 
 
 class SqsQueue(Generic[Message]):
-    """One queue.  `delay_seconds_max` shortens every delay where time is a test's."""
+    """One queue.  `delay_seconds_max` shortens every delay where time is a test's.
 
-    def __init__(self, *, client: Any, url: str, delay_seconds_max: int = 900) -> None:
+    The queue is looked up when it is first used: who never puts needs no leave to.
+    """
+
+    def __init__(self, *, client: Any, name: str, delay_seconds_max: int = 900) -> None:
         self._client = client
-        self._url = url
+        self._name = name
         self._delay_seconds_max = delay_seconds_max
+
+    @cached_property
+    def _url(self) -> str:
+        return str(self._client.get_queue_url(QueueName=self._name)["QueueUrl"])
 
     def put(self, messages: Iterable[Message], *, delay_seconds: int = 0) -> None:
         """Put messages; each arrives at least once.
@@ -62,7 +69,7 @@ class SqsQueue(Generic[Message]):
                 if not entries:
                     break
             else:
-                raise NotQueuedError(f"{len(entries)} messages refused by {self._url}")
+                raise NotQueuedError(f"{len(entries)} messages refused by {self._name}")
 
 
 def _batches(messages: Iterable[Message]) -> Iterator[list[Message]]:

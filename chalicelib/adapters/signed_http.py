@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 import urllib3
@@ -25,21 +26,23 @@ class NoAnswerError(Exception):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Reply:
-    """A verified answer, or (status 429) a refusal to take the call at all."""
+    """A verified answer; or, unsigned and without a body, a gateway's refusal of the call (429)."""
 
     status: int
     body: bytes
 
 
 class SignedHttp:
-    """One platform's address and keys.  Connections are kept; calls are never repeated."""
+    """One platform's address and keys.  Connections are kept; calls are never repeated.
+
+    The keys are looked up at the first call: who never calls needs no leave to read them.
+    """
 
     def __init__(
         self,
         *,
         base_url: str,
-        signer: Signer,
-        verifier: Verifier,
+        keys: Callable[[], tuple[Signer, Verifier]],
         clock: Callable[[], datetime],
         on_bad_signature: Callable[[], None] = lambda: None,
         connect_seconds: float = 1.0,
@@ -47,8 +50,7 @@ class SignedHttp:
         connections: int = 16,
     ) -> None:
         self._base_url = base_url.rstrip("/")
-        self._signer = signer
-        self._verifier = verifier
+        self._find_keys = keys
         self._clock = clock
         self._on_bad_signature = on_bad_signature
         self._pool = urllib3.PoolManager(
@@ -57,13 +59,17 @@ class SignedHttp:
             maxsize=connections,
         )
 
+    @cached_property
+    def _keys(self) -> tuple[Signer, Verifier]:
+        return self._find_keys()
+
     def call(self, method: str, path: str, payload: Mapping[str, Any] | None = None) -> Reply:
         """Make one call.
 
         :raises NoAnswerError: on time-out, refusal, bad signature or an oversized answer.
         """
         body = json.dumps(payload, ensure_ascii=False).encode() if payload is not None else b""
-        headers = self._signer.sign(
+        headers = self._keys[0].sign(
             method,
             path,
             body,
@@ -84,13 +90,13 @@ class SignedHttp:
         return self._believed(method, path, response)
 
     def _believed(self, method: str, path: str, response: urllib3.BaseHTTPResponse) -> Reply:
-        if response.status == 429:
-            return Reply(status=429, body=b"")
         if len(response.data) > ANSWER_BYTES_MAX:
             raise NoAnswerError("oversized")
         try:
-            self._verifier.verify(method, path, response.headers, response.data)
+            self._keys[1].verify(method, path, response.headers, response.data)
         except BadSignatureError as error:
+            if response.status == 429:
+                return Reply(status=429, body=b"")
             if response.status >= 500:
                 raise NoAnswerError("server_error") from error
             self._on_bad_signature()

@@ -16,6 +16,7 @@ from chalicelib.domain.quiet_hours import SHANGHAI
 from chalicelib.domain.run import NONE, Tally
 
 PAID = "SUCCEEDED"
+BY_THE_BILL = "bill"
 NOT_PAID = frozenset(("FAILED", "CLOSED"))
 
 
@@ -140,6 +141,8 @@ def match(
         is_new_trade = trades.setdefault(row.trade_no, order_no) == order_no
         if not is_new_trade and found.kind is not Kind.MATCHED:
             found = replace(found, kind=Kind.DUPLICATE, note="trade_of_another_order")
+        elif order_no in billed_elsewhere:
+            found = replace(found, kind=Kind.DUPLICATE, note="billed_on_another_day_too")
         if order_no not in taken:
             taken.add(order_no)
             if found.kind is Kind.MATCHED:
@@ -260,6 +263,26 @@ class Account:
             }
             for kind in Kind
         }
+
+
+def by_state(orders: Iterable[LocalOrder]) -> Mapping[str, Any]:
+    """Count our orders by what became of them, with what was ordered."""
+    tallies = dict.fromkeys(OrderState, NONE)
+    for order in orders:
+        tallies[order.state] += Tally(count=1, amount=order.amount)
+    return {
+        state.lower(): {"count": tally.count, "amount_fen": tally.amount.fen}
+        for state, tally in tallies.items()
+    }
+
+
+def by_rule(orders: Iterable[LocalOrder]) -> Mapping[str, int]:
+    """Count the orders that a rule has settled by the bill."""
+    settled = [order.state for order in orders if order.settled_by == BY_THE_BILL]
+    return {
+        "post_what_the_bill_shows_paid": settled.count(OrderState.SUCCEEDED),
+        "close_what_the_bill_does_not_show": settled.count(OrderState.FAILED),
+    }
 
 
 # --- discrepancies ----------------------------------------------------------------------

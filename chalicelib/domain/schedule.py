@@ -144,11 +144,10 @@ def _period_rates(
 
 
 def _days_of_first_period(terms: Terms) -> int:
-    """Count 30 days for a whole month, from either end, and by the US rule for any other period."""
-    start, end = terms.disbursed_on, terms.first_due_on
-    if end == add_months(start, 1) or start == add_months(end, -1, _anchor_day(terms)):
+    """Count 30 days for a whole month, and by the US rule for any other period."""
+    if terms.disbursed_on == add_months(terms.first_due_on, -1, _anchor_day(terms)):
         return 30
-    return _days_30_360(start, end)
+    return _days_30_360(terms.disbursed_on, terms.first_due_on)
 
 
 def _days_30_360(start: date, end: date) -> int:

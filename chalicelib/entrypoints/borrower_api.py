@@ -62,7 +62,7 @@ def _acknowledged(
 ) -> Response:
     """Verify, put on the queue, acknowledge; the work is done by the queue's reader."""
     request = bp.current_request
-    body = request.raw_body
+    body = bytes(request.raw_body)
     if len(body) > BODY_BYTES_MAX:
         return problem(413, "body_too_large", f"at most {BODY_BYTES_MAX} bytes")
     try:

@@ -53,7 +53,10 @@ def take_payment_notification(event: SQSEvent) -> dict[str, Any]:
 @boundary
 def collect_notice(event: SQSEvent) -> dict[str, Any]:
     """Put what happened into the borrower's next text."""
-    return _each(event, ServicingEvent, _collect)
+    events: list[ServicingEvent] = []
+    failed = _each(event, ServicingEvent, lambda message, _at: events.append(message))
+    notices.collect(events=events, now=now(), desk=wiring.texts())
+    return failed
 
 
 @bp.on_sqs_message(queue=queue_name("texts"), batch_size=10)
@@ -95,10 +98,6 @@ def _ask(message: AskMessage, at: datetime) -> None:
 def _count(order_no: str, outcome: Outcome, write_units: float) -> None:
     log.info("deduction", order_no=order_no, outcome=outcome, write_units=write_units)
     count(f"Deductions_{outcome}")
-
-
-def _collect(event: ServicingEvent, at: datetime) -> None:
-    notices.collect(events=[event], now=at, desk=wiring.texts())
 
 
 def _send(message: TextMessage, at: datetime) -> None:

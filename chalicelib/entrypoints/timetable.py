@@ -59,9 +59,10 @@ def sweep(event: CloudWatchEvent) -> dict[str, object]:
 
 @bp.schedule(Cron(0, "3-10", "*", "*", "?", "*"))  # hourly, 11:00 to 18:00
 @boundary
-def close_day(event: CloudWatchEvent) -> dict[str, object]:
-    """Close yesterday, if nothing of it is open."""
-    return day_close.close(now=scheduled_at(event), desk=wiring.closings())
+def close_day(event: CloudWatchEvent) -> dict[str, tuple[str, ...]]:
+    """Close the days of which nothing is open, and say what keeps the others open."""
+    closings = day_close.close_all(now=scheduled_at(event), desk=wiring.closings())
+    return {closing.business_date.isoformat(): closing.open for closing in closings}
 
 
 @bp.schedule(Cron(40, "*", "*", "*", "?", "*"))  # hourly, at :40

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Generic, Protocol, TypeVar
 
-from chalicelib.domain.money import Money
+from chalicelib.domain.money import ZERO, Money
 from chalicelib.domain.reconciliation import Discrepancy
 from chalicelib.flows.ports import ObjectStore
 
@@ -120,7 +120,7 @@ class FileRecord:
     manifest_sha256: str = ""
     state: FileState = FileState.LANDED
     rows: int = 0
-    amount: Money = Money(0)
+    amount: Money = ZERO
     applied: int = 0
     refused: int = 0
     finished_at: datetime | None = None

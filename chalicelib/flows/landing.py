@@ -157,10 +157,13 @@ def take(*, key: str, now: datetime, desk: Desk) -> Taken:
     )
     if record.state is not FileState.LANDED:
         return Taken(key=key, outcome=Outcome.KNOWN, reason=record.reason)
+    if route is None:
+        faults = (Fault(reason="no file of this name is expected"),)
+        return _quarantine(record=record, faults=faults, now=now, desk=desk)
     try:
-        if route is None:
-            raise UnusableFileError(Fault(reason="no file of this name is expected"))
-        batch = _read(stored=stored, route=route, sha256=record.sha256, manifest=manifest, desk=desk)
+        batch = _read(
+            stored=stored, route=route, sha256=record.sha256, manifest=manifest, desk=desk
+        )
         applied = route.apply(batch, now)
     except UnusableFileError as error:
         return _quarantine(record=record, faults=error.faults, now=now, desk=desk)
@@ -301,15 +304,11 @@ def _finish(
     )
 
 
-def _quarantine(
-    *, record: FileRecord, faults: Sequence[Fault], now: datetime, desk: Desk
-) -> Taken:
+def _quarantine(*, record: FileRecord, faults: Sequence[Fault], now: datetime, desk: Desk) -> Taken:
     desk.objects.copy(record.object_key, QUARANTINE + record.object_key)
     _write_reasons(key=record.object_key, faults=faults, desk=desk)
     desk.files.finish(
-        replace(
-            record, state=FileState.QUARANTINED, reason=faults[0].reason, finished_at=now
-        )
+        replace(record, state=FileState.QUARANTINED, reason=faults[0].reason, finished_at=now)
     )
     return Taken(key=record.object_key, outcome=Outcome.QUARANTINED, reason=faults[0].reason)
 

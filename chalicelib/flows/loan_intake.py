@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from decimal import Decimal
 from itertools import islice
 
@@ -13,7 +13,7 @@ from chalicelib.domain.money import Money
 from chalicelib.domain.position import START
 from chalicelib.domain.product import Method
 from chalicelib.domain.schedule import IllegalTermsError, Terms
-from chalicelib.flows.file_ports import CallsInFlight, Fault, Item, Line, Outcome
+from chalicelib.flows.file_ports import CallsInFlight, Fault, Line, Outcome
 from chalicelib.flows.landing import Applied, Batch
 from chalicelib.flows.ports import Borrower, Borrowers, Loans, Products, Schedules
 
@@ -99,9 +99,7 @@ def take(*, batch: Batch[LoanLine], desk: Desk) -> Applied:
 # --- decide -----------------------------------------------------------------------------
 
 
-def _decide(
-    *, line: Line[LoanLine], seen: set[str], desk: Desk
-) -> _Accepted | tuple[Fault, ...]:
+def _decide(*, line: Line[LoanLine], seen: set[str], desk: Desk) -> _Accepted | tuple[Fault, ...]:
     record = line.record
     if record is None:
         return line.faults
@@ -127,10 +125,10 @@ def _objections(record: LoanLine, seen: set[str], desk: Desk) -> Iterator[tuple[
         yield "product", "no such product"
     if record.mode not in desk.served_modes:
         yield "mode", "a mode that is not served"
+    elif (record.mode is Mode.SELF_OPERATED) != (not record.funder_id):
+        yield "funder_id", "a funder belongs to every loan but a self-operated one"
     if record.first_due_on <= record.disbursed_on:
         yield "first_due_on", "not after the disbursement"
-    if (record.mode is Mode.SELF_OPERATED) != (not record.funder_id):
-        yield "funder_id", "a funder belongs to every loan but a self-operated one"
 
 
 def _cut(record: LoanLine, desk: Desk) -> Schedule:

@@ -1,17 +1,21 @@
 """Reconcile a day's bill with the deduction journal, and settle what a rule can settle.
 
 Every bill row and every order of the day ends in one bucket.  Run again, with the same bill or
-a later one, it writes what then is true: nothing twice, and what has an explanation now is
-resolved.
+a later one, it writes what is true by then: nothing twice, and what has found its explanation
+is resolved.  Two rules settle by themselves, and a record of the journal they made says so:
+
+* post_what_the_bill_shows_paid: an unknown order that is billed, to the fen.
+* close_what_the_bill_does_not_show: an unknown order that a complete bill lacks; the platform
+  has the last word.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from typing import Any
 
 from chalicelib.domain import reconciliation as matching
-from chalicelib.domain.deduction import Deduction, Status, facts_of
+from chalicelib.domain.deduction import Deduction, facts_of
+from chalicelib.domain.loan import Loan
 from chalicelib.domain.reconciliation import (
     Account,
     BillRow,
@@ -24,7 +28,7 @@ from chalicelib.domain.reconciliation import (
     day_of,
     paid_on,
 )
-from chalicelib.domain.run import NONE, Run, Tally
+from chalicelib.domain.run import Run, Tally, sum_of
 from chalicelib.flows import deduction_round, landing
 from chalicelib.flows.file_ports import (
     CloseUnknown,
@@ -36,6 +40,7 @@ from chalicelib.flows.file_ports import (
 from chalicelib.flows.landing import Applied, Batch
 
 CLOSE_JOB = "close"
+ROUND_JOBS = "round_"
 BILLED_ON = "billed_on"
 
 
@@ -55,6 +60,16 @@ class PrematureBillError(Exception):
 
 class UntiedTotalsError(Exception):
     """The buckets do not add up to the two sides."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Sheet:
+    """One bill on the desk."""
+
+    batch: Batch[BillRow]
+    channel: str
+    now: datetime
+    desk: Desk
 
 
 def job_of(channel: str) -> str:
@@ -78,8 +93,7 @@ def take(*, batch: Batch[BillRow], channel: str, now: datetime, desk: Desk) -> A
         return Applied(applied=0, note=f"superseded by version {bill['version']}")
     closed = runs.get(batch.business_date, CLOSE_JOB)
     if closed and closed.is_complete and bill.get("sha256") != batch.sha256:
-        # Bytes that nobody has compared yet would change a day that people have closed.
-        raise UnusableFileError(Fault(reason="the day is closed: this needs an approval"))
+        raise UnusableFileError(Fault(reason="the day is closed: another bill needs an approval"))
     run(batch=batch, channel=channel, now=now, desk=desk)
     return Applied(applied=batch.rows)
 
@@ -91,26 +105,24 @@ def run(*, batch: Batch[BillRow], channel: str, now: datetime, desk: Desk) -> Ru
     :raises UnusableFileError: if a row was paid on another day; nothing is concluded then.
     :raises UntiedTotalsError: if the buckets do not add up.
     """
-    business_date = batch.business_date
-    if business_date >= paid_on(now):
+    if batch.business_date >= paid_on(now):
         raise PrematureBillError(batch.key)
-    started = desk.rounds.runs.start(business_date=business_date, job=job_of(channel), at=now)
     sheet = _Sheet(batch=batch, channel=channel, now=now, desk=desk)
-    account = sheet.match()
-    strays = sheet.strays(account.findings)
-    settled = [_settle(found, now, desk) for found in account.findings]
-    settled += [_settle(found, now, desk) for found in sheet.stray_findings(strays)]
-    if any(settled) or strays:
-        account = sheet.match(strays)
-    findings = [sheet.tried_elsewhere(found) for found in account.findings]
-    _write(findings=findings, batch=batch, channel=channel, now=now, desk=desk)
-    return sheet.complete(started, account)
+    account, orders = _compared(sheet)
+    if strays := _strays(account.findings, desk):
+        account, orders = _compared(sheet, strays)
+    settled = [_settle(found, now=now, desk=desk) for found in account.findings]
+    if any(settled):
+        account, orders = _compared(sheet, strays)
+    _check_ties(account, orders, batch)
+    _write_discrepancies([_tried_elsewhere(found, sheet) for found in account.findings], sheet)
+    return _complete(account, orders, sheet)
 
 
 def again(
     *, business_date: date, channel: str, now: datetime, desk: Desk, files: landing.Desk
 ) -> Run | None:
-    """Reconcile once more with the bill that was last taken; None if there is none to read."""
+    """Reconcile once more with the bill that was taken last; None if there is none to read."""
     standing = desk.rounds.runs.get(business_date, job_of(channel))
     if standing is None or "bill" not in standing.totals:
         return None
@@ -123,8 +135,257 @@ def again(
 
 def unresolved(*, business_date: date, channel: str, desk: Desk) -> Sequence[Discrepancy]:
     """List what keeps the day open."""
-    return [
-        discrepancy
-        for discrepancy in desk.discrepancies.of_day(business_date, channel)
-        if not discrepancy.is_resolved
-    ]
+    standing = desk.discrepancies.of_day(business_date, channel)
+    return [discrepancy for discrepancy in standing if not discrepancy.is_resolved]
+
+
+# --- the two sides ----------------------------------------------------------------------
+
+
+def _compared(
+    sheet: _Sheet, strays: Iterable[LocalOrder] = ()
+) -> tuple[Account, Mapping[str, LocalOrder]]:
+    """Stream the bill past the orders as they are now."""
+    business_date = sheet.batch.business_date
+    orders = _orders(business_date, strays, sheet.desk)
+    account = Account()
+    for found in matching.match(
+        rows=_rows(sheet.batch),
+        orders=orders.values(),
+        business_date=business_date,
+        billed_elsewhere=_billed_elsewhere(sheet),
+    ):
+        account.add(found)
+    return account, orders
+
+
+def _rows(batch: Batch[BillRow]) -> Iterator[BillRow]:
+    """Stream the rows; one that was paid on another day is in the wrong bill, and spoils it."""
+    faults = []
+    for line in batch.lines():
+        if line.record and paid_on(line.record.paid_at) == batch.business_date:
+            yield line.record
+        else:
+            faults.append(
+                Fault(line=line.number, column="paid_at", reason=f"not on {batch.business_date}")
+            )
+    if faults:
+        raise UnusableFileError(*faults)
+
+
+def _orders(
+    business_date: date, strays: Iterable[LocalOrder], desk: Desk
+) -> Mapping[str, LocalOrder]:
+    """Gather the day's orders.
+
+    Those without an end are read first: one that ends meanwhile is in the journal by then, and
+    the journal has the last word.
+    """
+    orders = {order.order_no: order for order in (*strays, *_unknown_orders(business_date, desk))}
+    for record in desk.rounds.books.journal.of_day(business_date):
+        if isinstance(record, Deduction):
+            orders[record.order_no] = _ended(record)
+    return orders
+
+
+def _unknown_orders(business_date: date, desk: Desk) -> Iterator[LocalOrder]:
+    for opened in desk.rounds.runs.of_day(business_date):
+        if opened.job.startswith(ROUND_JOBS):
+            order_nos = deduction_round.stand(run=opened, desk=desk.rounds).unfinished
+            heads = desk.rounds.books.loans.get_many([facts_of(no)[2] for no in order_nos])
+            yield from filter(None, (_in_flight(no, heads) for no in order_nos))
+
+
+def _strays(findings: Iterable[Match], desk: Desk) -> Sequence[LocalOrder]:
+    """Find the unknown orders among rows that we seem not to have: no round lists them."""
+    order_nos = [found.order_no for found in findings if found.kind is Kind.MISSING_HERE]
+    return [order for no in order_nos if day_of(no) and (order := _find(no, desk))]
+
+
+def _find(order_no: str, desk: Desk) -> LocalOrder | None:
+    """Read one order of whatever day; None if we never sent it."""
+    loan_id = facts_of(order_no)[2]
+    in_flight = _in_flight(order_no, desk.rounds.books.loans.get_many([loan_id]))
+    record = desk.rounds.books.journal.find(order_no)
+    return _ended(record) if isinstance(record, Deduction) else in_flight
+
+
+def _in_flight(order_no: str, heads: Mapping[str, Loan]) -> LocalOrder | None:
+    loan = heads.get(facts_of(order_no)[2])
+    if loan is None or loan.slot is None or loan.slot.order_no != order_no:
+        return None
+    return LocalOrder(
+        order_no=order_no,
+        agreement_no=loan.agreement_no,
+        state=OrderState.UNKNOWN,
+        amount=loan.slot.amount,
+    )
+
+
+def _ended(record: Deduction) -> LocalOrder:
+    return LocalOrder(
+        order_no=record.order_no,
+        agreement_no=record.agreement_no,
+        state=OrderState(record.result.status),
+        amount=record.amount,
+        trade_no=record.result.trade_no,
+        paid_at=record.result.paid_at,
+        settled_by=record.settled_by,
+    )
+
+
+# --- what rules settle ------------------------------------------------------------------
+
+
+def _settle(found: Match, *, now: datetime, desk: Desk) -> bool:
+    """Do what a rule says of an unknown order; tell whether one had something to say."""
+    if found.row and found.shows_unknown_paid:
+        desk.settle_from_bill(
+            order_no=found.row.order_no,
+            trade_no=found.row.trade_no,
+            amount=found.row.amount,
+            paid_at=found.row.paid_at,
+            now=now,
+        )
+        return True
+    if found.shows_unknown_unpaid:
+        desk.close_unknown(order_no=found.order_no, now=now)
+        return True
+    return False
+
+
+def _tried_elsewhere(found: Match, sheet: _Sheet) -> Match:
+    """Try a row of another day's order against that day; what agrees there is explained."""
+    if found.kind is not Kind.CROSS_DAY or found.row is None:
+        return found
+    there = _judged_elsewhere(found.row, sheet.desk)
+    if _settle(there, now=sheet.now, desk=sheet.desk):
+        there = _judged_elsewhere(found.row, sheet.desk)
+    if there.kind is not Kind.MATCHED:
+        return replace(found, order=there.order, note=there.note or there.kind)
+    if not _explain(there, sheet):
+        return replace(found, note="billed_on_its_own_day_too")
+    return replace(found, explained=True)
+
+
+def _judged_elsewhere(row: BillRow, desk: Desk) -> Match:
+    order_day = facts_of(row.order_no)[0]
+    return matching.judge(row=row, order=_find(row.order_no, desk), business_date=order_day)
+
+
+def _billed_elsewhere(sheet: _Sheet) -> frozenset[str]:
+    standing = sheet.desk.discrepancies.of_day(sheet.batch.business_date, sheet.channel)
+    return frozenset(
+        discrepancy.order_no for discrepancy in standing if BILLED_ON in discrepancy.facts
+    )
+
+
+def _explain(found: Match, sheet: _Sheet) -> bool:
+    """Write into the order's own day that it is billed on ours; False if its bill had it, too."""
+    order_day, desk = facts_of(found.order_no)[0], sheet.desk
+    standing = {
+        discrepancy.kind: discrepancy
+        for discrepancy in desk.discrepancies.of_day(order_day, sheet.channel)
+        if discrepancy.order_no == found.order_no and _is_unbilled(discrepancy)
+    }
+    reconciled = desk.rounds.runs.get(order_day, job_of(sheet.channel))
+    if reconciled and reconciled.is_complete and not standing:
+        return False
+    billed_on = sheet.batch.business_date.isoformat()
+    pooled = standing.pop(Kind.CROSS_DAY, None) or Discrepancy(
+        business_date=order_day,
+        channel=sheet.channel,
+        kind=Kind.CROSS_DAY,
+        order_no=found.order_no,
+        opened_at=sheet.now,
+        here=found.order.amount if found.order else None,
+        there=found.row.amount if found.row else None,
+    )
+    if BILLED_ON not in pooled.facts:
+        standing[Kind.CROSS_DAY] = replace(
+            pooled,
+            state=DiscrepancyState.OPEN,
+            facts={**pooled.facts, BILLED_ON: billed_on},
+        )
+    for discrepancy in standing.values():
+        if not discrepancy.is_resolved:
+            _resolve(discrepancy, reason=f"billed on {billed_on}", sheet=sheet)
+    return True
+
+
+def _is_unbilled(discrepancy: Discrepancy) -> bool:
+    """Whether it says that the bill of the order's own day did not have it."""
+    return discrepancy.kind is Kind.CROSS_DAY or (
+        discrepancy.kind in {Kind.MISSING_THERE, Kind.STATUS_DIFFERS}
+        and not discrepancy.facts.get("there")
+    )
+
+
+# --- what is written --------------------------------------------------------------------
+
+
+def _write_discrepancies(findings: Iterable[Match], sheet: _Sheet) -> None:
+    """Open what is found, and resolve what is found no more; the same again writes nothing."""
+    batch, desk = sheet.batch, sheet.desk
+    standing = {
+        discrepancy.discrepancy_id: discrepancy
+        for discrepancy in desk.discrepancies.of_day(batch.business_date, sheet.channel)
+    }
+    found = matching.discrepancies(
+        findings=findings, business_date=batch.business_date, channel=sheet.channel, at=sheet.now
+    )
+    for discrepancy_id, discrepancy in found.items():
+        before = standing.get(discrepancy_id)
+        opened = replace(discrepancy, opened_at=before.opened_at) if before else discrepancy
+        if opened != before:
+            desk.discrepancies.put(opened)
+    for discrepancy_id, before in standing.items():
+        if discrepancy_id not in found and before.state is DiscrepancyState.OPEN:
+            reason = f"not found again with version {batch.version} of the bill"
+            _resolve(before, reason=reason, sheet=sheet)
+
+
+def _resolve(discrepancy: Discrepancy, *, reason: str, sheet: _Sheet) -> None:
+    sheet.desk.discrepancies.put(
+        replace(
+            discrepancy,
+            state=DiscrepancyState.RESOLVED,
+            resolved_at=sheet.now,
+            reason=reason,
+        )
+    )
+
+
+def _check_ties(account: Account, orders: Mapping[str, LocalOrder], batch: Batch[BillRow]) -> None:
+    there = sum_of(account.there.values())
+    here = sum_of(account.here.values())
+    if there != Tally(count=batch.rows, amount=batch.amount):
+        raise UntiedTotalsError(f"{batch.key}: buckets hold {there} of the bill")
+    if here != sum_of(Tally(count=1, amount=order.charged) for order in orders.values()):
+        raise UntiedTotalsError(f"{batch.key}: buckets hold {here} of the journal")
+
+
+def _complete(account: Account, orders: Mapping[str, LocalOrder], sheet: _Sheet) -> Run:
+    batch, runs = sheet.batch, sheet.desk.rounds.runs
+    started = runs.start(business_date=batch.business_date, job=job_of(sheet.channel), at=sheet.now)
+    totals = {
+        "bill": {
+            "key": batch.key,
+            "sha256": batch.sha256,
+            "version": batch.version,
+            "rows": batch.rows,
+            "amount_fen": batch.amount.fen,
+        },
+        "journal": matching.by_state(orders.values()),
+        "classes": account.as_facts(),
+        "rules": matching.by_rule(orders.values()),
+        "open": len(
+            unresolved(business_date=batch.business_date, channel=sheet.channel, desk=sheet.desk)
+        ),
+        "ties": True,
+    }
+    done = replace(started, totals=totals)
+    if not started.is_complete:
+        done = started.completed(at=sheet.now, totals=totals)
+    runs.put_totals(done)
+    return done

@@ -26,15 +26,13 @@ def held(sqs: Any, only: str = "") -> dict[str, int]:
 
 
 def redrive(sqs: Any, name: str) -> int:
-    """Put a queue's dead letters back, one by one: put first, then deleted; every reader may see
-    a message twice.
-    """
+    """Put a queue's dead letters back: put first, then deleted, so a reader may see one twice."""
     source, target = _url(sqs, f"{name}-dlq"), _url(sqs, name)
     moved = 0
     while True:
-        batch = sqs.receive_message(
-            QueueUrl=source, MaxNumberOfMessages=10, WaitTimeSeconds=1
-        ).get("Messages", [])
+        batch = sqs.receive_message(QueueUrl=source, MaxNumberOfMessages=10, WaitTimeSeconds=1).get(
+            "Messages", []
+        )
         if not batch:
             return moved
         for message in batch:
@@ -45,9 +43,7 @@ def redrive(sqs: Any, name: str) -> int:
 
 def _count(sqs: Any, name: str) -> int:
     attribute = "ApproximateNumberOfMessages"
-    answer = sqs.get_queue_attributes(
-        QueueUrl=_url(sqs, f"{name}-dlq"), AttributeNames=[attribute]
-    )
+    answer = sqs.get_queue_attributes(QueueUrl=_url(sqs, f"{name}-dlq"), AttributeNames=[attribute])
     return int(answer["Attributes"][attribute])
 
 

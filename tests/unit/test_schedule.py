@@ -154,9 +154,10 @@ class TestInterest:
             (DayCount.THIRTY_360, date(2026, 2, 28), date(2026, 3, 31), 120_00),
             (DayCount.THIRTY_360, date(2026, 2, 28), date(2026, 3, 28), 120_00),
             (DayCount.THIRTY_360, date(2026, 4, 30), date(2026, 5, 31), 120_00),
-            # any other first period by its days: 20, 48, 1, none from the 30th to the 31st
+            # any other first period by its days: 20, 48, 51, 1, none from the 30th to the 31st
             (DayCount.THIRTY_360, date(2026, 1, 26), date(2026, 2, 16), 80_00),
             (DayCount.THIRTY_360, date(2026, 1, 10), date(2026, 2, 28), 192_00),
+            (DayCount.THIRTY_360, date(2026, 2, 10), date(2026, 3, 31), 204_00),
             (DayCount.THIRTY_360, date(2026, 2, 28), date(2026, 3, 1), 4_00),
             (DayCount.THIRTY_360, date(2026, 1, 30), date(2026, 1, 31), 0),
             (DayCount.THIRTY_360, date(2026, 2, 28), date(2028, 2, 29), 2_880_00),

@@ -40,13 +40,13 @@ class DynamoNotices:
 
     def write(self, notice: Notice) -> Notice:
         written = replace(notice, version=notice.version + 1)
-        # The notice is as it was read: no loan joined it, nobody began it, no receipt came.
         unmoved = (
             NoticeRow.version == notice.version
             if notice.version
             else NoticeRow.recipient_key.does_not_exist()
         )
         try:
+            # The notice is as it was read: no loan joined it, nobody began it, no receipt came.
             with conditional():
                 _row_of(written).save(condition=unmoved)
         except ConditionFailedError as error:

@@ -185,6 +185,7 @@ class FileRow(Model):
 
     object_key = UnicodeAttribute(hash_key=True)
     sha256 = UnicodeAttribute(range_key=True)
+    manifest_sha256 = UnicodeAttribute(null=True)
     kind = UnicodeAttribute(null=True)
     state = UnicodeAttribute()
     rows = WholeNumberAttribute(null=True)
@@ -203,14 +204,6 @@ class WaitingIndex(GlobalSecondaryIndex["NoticeRow"]):
 
     waiting_on = UnicodeAttribute(hash_key=True)
     send_at = UnicodeAttribute(range_key=True)
-
-
-class NoticeIdIndex(GlobalSecondaryIndex["NoticeRow"]):
-    class Meta:
-        index_name = "by_notice_id"
-        projection = KeysOnlyProjection()
-
-    notice_id = UnicodeAttribute(hash_key=True)
 
 
 class NoticeRow(Model):
@@ -244,7 +237,6 @@ class NoticeRow(Model):
     version = WholeNumberAttribute()
 
     waiting = WaitingIndex()
-    by_notice_id = NoticeIdIndex()
 
 
 class DiscrepancyRow(Model):
@@ -264,6 +256,7 @@ class DiscrepancyRow(Model):
     opened_at = MomentAttribute()
     resolved_at = MomentAttribute(null=True)
     reason = UnicodeAttribute(null=True)
+    decided_by = UnicodeAttribute(null=True)
 
 
 class ControlRow(Model):

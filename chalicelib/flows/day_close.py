@@ -1,0 +1,127 @@
+"""Close a business day: the proof that nothing of it is open."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from chalicelib.domain.run import Run
+from chalicelib.flows import deduction_round, due_list, landing, reconciliation
+
+JOB = reconciliation.CLOSE_JOB
+DAYS_BACK = 7
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Desk:
+    """All that a day is closed with; `round_count` is how many rounds a day has."""
+
+    rounds: deduction_round.Desk
+    reconciling: reconciliation.Desk
+    files: landing.Desk
+    channels: tuple[str, ...]
+    round_count: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Closing:
+    """Whether the day is closed, and if not, all that is open."""
+
+    business_date: date
+    open: tuple[str, ...] = ()
+
+    @property
+    def is_closed(self) -> bool:
+        return not self.open
+
+
+def close(*, business_date: date, now: datetime, desk: Desk) -> Closing:
+    """Close the day if nothing is open; safe to repeat, and a closed day stays closed."""
+    if _is_complete(desk.rounds.runs.get(business_date, JOB)):
+        return Closing(business_date=business_date)
+    found = (
+        *_open_jobs(business_date, desk),
+        *_open_channels(business_date, now, desk),
+        # After the bills, for they may have settled what a round still counts as unknown.
+        *_open_rounds(business_date, now, desk),
+    )
+    if not found:
+        run = desk.rounds.runs.start(business_date=business_date, job=JOB, at=now)
+        desk.rounds.runs.put_totals(run.completed(at=now, totals=_totals(business_date, desk)))
+    return Closing(business_date=business_date, open=found)
+
+
+def close_all(*, now: datetime, desk: Desk) -> tuple[Closing, ...]:
+    """Close what can be closed of the last days, the oldest first; days without a list are none.
+
+    A day may have to wait for the next day's bill: what was paid after midnight stands there.
+    """
+    days = (now.date() - timedelta(days=ago) for ago in range(DAYS_BACK, 0, -1))
+    return tuple(
+        close(business_date=day, now=now, desk=desk)
+        for day in days
+        if desk.rounds.runs.get(day, due_list.JOB)
+    )
+
+
+def _open_jobs(business_date: date, desk: Desk) -> Iterator[str]:
+    if not _is_complete(desk.rounds.runs.get(business_date, due_list.JOB)):
+        yield f"{due_list.JOB} is not complete"
+
+
+def _open_channels(business_date: date, now: datetime, desk: Desk) -> Iterator[str]:
+    for channel in desk.channels:
+        job = reconciliation.job_of(channel)
+        if not _is_complete(desk.rounds.runs.get(business_date, job)):
+            yield f"{job} is not complete"
+            continue
+        left = _unresolved(business_date, channel, desk)
+        if left:
+            # What is open may have found its explanation since the bill came.
+            reconciliation.again(
+                business_date=business_date,
+                channel=channel,
+                now=now,
+                desk=desk.reconciling,
+                files=desk.files,
+            )
+            left = _unresolved(business_date, channel, desk)
+        if left:
+            yield f"{job} has {left} open discrepancies"
+
+
+def _open_rounds(business_date: date, now: datetime, desk: Desk) -> Iterator[str]:
+    for round_no in range(1, desk.round_count + 1):
+        job = deduction_round.job_of(round_no)
+        opened = desk.rounds.runs.get(business_date, job)
+        if opened is None:
+            yield f"{job} has not started"
+            continue
+        standing = deduction_round.tally(run=opened, now=now, desk=desk.rounds)
+        if not _is_complete(desk.rounds.runs.get(business_date, job)):
+            yield f"{job} is not complete"
+        if standing.unfinished:
+            yield f"{job} has {len(standing.unfinished)} orders without an end"
+
+
+def _unresolved(business_date: date, channel: str, desk: Desk) -> int:
+    return len(
+        reconciliation.unresolved(
+            business_date=business_date, channel=channel, desk=desk.reconciling
+        )
+    )
+
+
+def _totals(business_date: date, desk: Desk) -> Mapping[str, Any]:
+    """Put the figures of the day's jobs side by side."""
+    jobs = (
+        due_list.JOB,
+        *map(deduction_round.job_of, range(1, desk.round_count + 1)),
+        *map(reconciliation.job_of, desk.channels),
+    )
+    runs = {job: desk.rounds.runs.get(business_date, job) for job in jobs}
+    return {job: dict(run.totals) for job, run in runs.items() if run}
+
+
+def _is_complete(run: Run | None) -> bool:
+    return run is not None and run.is_complete

@@ -1,0 +1,266 @@
+"""What became of a business day, for people: in 笔 and 元, and proven against the ledger."""
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from typing import Any
+
+from chalicelib import wiring
+from chalicelib.domain.deduction import Deduction, Skip, Status
+from chalicelib.domain.due import Due
+from chalicelib.domain.loan import Loan, Schedule, Slot
+from chalicelib.domain.money import Money
+from infra.local import controls
+from infra.local.cloud import STAGE, Cloud
+
+UNITS_MAX = {Status.SUCCEEDED: 6, Status.FAILED: 3}
+"""Write units a deduction may cost on the loans and journal tables, by its end."""
+
+
+def of_runs(business_date: date) -> dict[str, Any]:
+    """Read the run items of a date."""
+    return {
+        run.job: {
+            "state": run.state,
+            "started_at": run.started_at,
+            "completed_at": run.completed_at,
+            "totals": run.totals,
+        }
+        for run in wiring.runs().of_day(business_date)
+    }
+
+
+def of_day(cloud: Cloud, business_date: date) -> dict[str, Any]:
+    """Gather a day of the local cloud: its runs, its texts, what it cost, and the proof."""
+    journal = [
+        record
+        for record in wiring.books().journal.of_day(business_date)
+        if isinstance(record, Deduction)
+    ]
+    return {
+        "date": business_date.isoformat(),
+        "runs": of_runs(business_date),
+        "texts": _texts(cloud),
+        "write_units": _write_units(cloud, journal),
+        "proof": _proof(cloud, business_date, journal),
+    }
+
+
+# --- the proof --------------------------------------------------------------------------
+
+
+def _proof(cloud: Cloud, business_date: date, journal: Sequence[Deduction]) -> dict[str, Any]:
+    """Hold the journal against what the payment platform really charged, order by order."""
+    ledger = controls.ask(cloud.payment_url, f"ledger?date={business_date.isoformat()}")
+    charges: dict[str, list[int]] = defaultdict(list)
+    for charge in ledger["charges"]:
+        charges[charge["order_no"]].append(charge["amount_fen"])
+    posted = {
+        record.order_no: record.amount.fen
+        for record in journal
+        if record.result.status is Status.SUCCEEDED
+    }
+    twice = sorted(no for no, amounts in charges.items() if len(amounts) > 1)
+    phantom = sorted(no for no in posted if no not in charges)
+    differing = sorted(no for no, fen in posted.items() if no in charges and charges[no] != [fen])
+    not_posted = sorted(no for no in charges if no not in posted)
+    held = {no for no in not_posted if _is_held(no)}
+    return {
+        "charged": {"count": len(charges), "amount_fen": sum(map(sum, charges.values()))},
+        "posted": {"count": len(posted), "amount_fen": sum(posted.values())},
+        "charged_twice": twice,
+        "posted_not_charged": phantom,
+        "amounts_differ": differing,
+        "charged_not_posted": not_posted,
+        "of_these_held_as_unknown": sorted(held),
+        "holds": not (twice or phantom or differing or set(not_posted) - held),
+    }
+
+
+def _is_held(order_no: str) -> bool:
+    loan = wiring.books().loans.get(order_no.split("-", 2)[2])
+    return bool(loan and loan.slot and loan.slot.order_no == order_no)
+
+
+def _write_units(cloud: Cloud, journal: Sequence[Deduction]) -> dict[str, Any]:
+    """Add up what each order cost over all its Lambdas' calls, as DynamoDB counted it."""
+    spent: Counter[str] = Counter()
+    for line in _log_lines(cloud, ("deduct", "ask", "take_payment_notification", "file_landed")):
+        if "write_units" in line:
+            spent[line["order_no"]] += line["write_units"]
+    ended: dict[str, list[float]] = defaultdict(list)
+    for record in journal:
+        if record.order_no in spent:
+            ended[record.result.status].append(spent[record.order_no])
+    return {
+        status.value.lower(): {
+            "orders": len(ended[status]),
+            "mean": round(sum(ended[status]) / max(len(ended[status]), 1), 2),
+            "most": max(ended[status], default=0),
+            "allowed": allowed,
+        }
+        for status, allowed in UNITS_MAX.items()
+    }
+
+
+def _log_lines(cloud: Cloud, functions: Iterable[str]) -> Iterable[Mapping[str, Any]]:
+    logs = cloud.client("logs")
+    for function in functions:
+        pages = logs.get_paginator("filter_log_events").paginate(
+            logGroupName=f"/aws/lambda/afterloan-{STAGE}-{function}"
+        )
+        for page in pages:
+            for event in page["events"]:
+                if event["message"].startswith("{"):
+                    yield json.loads(event["message"])
+
+
+def _texts(cloud: Cloud) -> dict[str, Any]:
+    messages = controls.ask(cloud.sms_url, "messages")["messages"]
+    return {
+        "sent": len(messages),
+        "by_scenario": dict(sorted(Counter(_scenario_of(text) for text in messages).items())),
+        "by_receipt": dict(sorted(Counter(str(text["status"]) for text in messages).items())),
+        "examples": {_scenario_of(text): text["text"] for text in messages},
+    }
+
+
+def _scenario_of(message: Mapping[str, Any]) -> str:
+    return str(message["template"]).rpartition("_v")[0].rpartition("_")[0]
+
+
+# --- as text ----------------------------------------------------------------------------
+
+
+def as_text(found: Mapping[str, Any]) -> str:
+    """Write the report of a day."""
+    lines = [f"Business day {found['date']}", "", runs_as_text(found["runs"]), ""]
+    texts, units, proof = found["texts"], found["write_units"], found["proof"]
+    lines += ["Texts 短信"]
+    lines += [_row(name, f"{count:>6} 条") for name, count in texts["by_scenario"].items()]
+    lines += [_row(f"receipt {name}", f"{count:>6}") for name, count in texts["by_receipt"].items()]
+    lines += ["", "Cost: DynamoDB write units a deduction, loans + journal"]
+    lines += [
+        _row(
+            name,
+            f"{cost['orders']:>6} 笔  mean {cost['mean']}, most {cost['most']:g},"
+            f" allowed {cost['allowed']}",
+        )
+        for name, cost in units.items()
+    ]
+    lines += ["", "Proof against the payment platform's own ledger"]
+    lines += [
+        _row("charged", _tally(proof["charged"])),
+        _row("posted", _tally(proof["posted"])),
+        _row("charged twice", f"{len(proof['charged_twice']):>6} 笔"),
+        _row("posted, not charged", f"{len(proof['posted_not_charged']):>6} 笔"),
+        _row("amounts differ", f"{len(proof['amounts_differ']):>6} 笔"),
+        _row(
+            "charged, not posted",
+            f"{len(proof['charged_not_posted']):>6} 笔,"
+            f" {len(proof['of_these_held_as_unknown'])} of them held as unknown",
+        ),
+        _row("", "the proof holds" if proof["holds"] else "THE PROOF DOES NOT HOLD"),
+    ]
+    return "\n".join(lines)
+
+
+def runs_as_text(runs: Mapping[str, Any]) -> str:
+    """Write the runs of a date, in the order they started."""
+    if not runs:
+        return "no runs on this date"
+    ordered = sorted(runs.items(), key=lambda item: item[1]["started_at"])
+    return "\n".join(line for job, run in ordered for line in _run_lines(job, run))
+
+
+def _run_lines(job: str, run: Mapping[str, Any]) -> list[str]:
+    totals = run["totals"]
+    lines = [f"{job}  {run['state']}"]
+    if "modes" in totals:
+        lines += [_row(mode, _tally(tally)) for mode, tally in totals["modes"].items()]
+        lines.append(_row("reminders", f"{totals['reminders']:>6} 笔"))
+        lines += [_row(f"to {name}", f"{n:>6} 笔") for name, n in totals["stage_moves"].items()]
+    elif "due" in totals:
+        lines.append(_row("due", _tally(totals["due"])))
+        lines.append(_row("succeeded", _tally(totals["succeeded"])))
+        for code, tally in totals["failed"].items():
+            lines.append(_row(f"failed {code}", _tally(tally)))
+        lines.append(_row("unknown", _tally(totals["unknown"])))
+        for reason, tally in totals["skipped"].items():
+            lines.append(_row(f"skipped {reason}", _tally(tally)))
+        if totals["waiting"]["count"]:
+            lines.append(_row("waiting", _tally(totals["waiting"])))
+        lines.append(_row("", "the totals tie" if totals["ties"] else "THE TOTALS DO NOT TIE"))
+    else:
+        lines += _plain_lines(totals)
+    return lines
+
+
+def _plain_lines(totals: Mapping[str, Any]) -> list[str]:
+    lines = []
+    for name, value in totals.items():
+        if isinstance(value, Mapping) and value.keys() == {"count", "amount_fen"}:
+            lines.append(_row(name, _tally(value)))
+        elif isinstance(value, Mapping):
+            lines += [_row(f"{name} {inner}", _of(found)) for inner, found in value.items()]
+        else:
+            lines.append(_row(name, _of(value)))
+    return lines
+
+
+def _of(value: object) -> str:
+    if isinstance(value, Mapping) and {"count", "amount_fen"} <= value.keys():
+        return _tally(value)
+    return str(value)
+
+
+def _tally(tally: Mapping[str, int]) -> str:
+    return f"{tally['count']:>6} 笔 {Money(tally['amount_fen'])!s:>16} 元"
+
+
+def _row(name: str, value: str) -> str:
+    return f"  {name:<34} {value}"
+
+
+def loan_as_text(loan: Loan, schedule: Schedule, dues: Due, deductions: Sequence[Deduction]) -> str:
+    """Write one loan."""
+    slot = f"{loan.slot.order_no}, {loan.slot.amount} 元" if loan.slot else "free"
+    lines = [
+        f"{loan.loan_id}  {loan.status}  {loan.mode}  {loan.product}  borrower {loan.borrower_id}",
+        _row(
+            "principal", f"{loan.principal} 元 at {loan.annual_rate:%}, {len(schedule)} instalments"
+        ),
+        _row("oldest unpaid", f"{loan.unpaid_due_on or '-'}  ({dues.dpd} days past due)"),
+        _row(f"owed on {dues.as_of}", f"{dues.amount} 元"),
+        _row("in flight", slot),
+        _row("hold", loan.hold or "-"),
+        "",
+        "schedule",
+    ]
+    lines += [
+        f"  {row.number:>3}  {row.due_on}  {row.principal!s:>14}  {row.interest!s:>12}"
+        + ("  paid" if row.number < loan.position.instalment_no else "")
+        for row in schedule
+    ]
+    lines += ["", "deductions", *(_deduction_line(record) for record in deductions)]
+    return "\n".join(lines)
+
+
+def order_as_text(order_no: str, record: Deduction | Skip | None, slot: Slot | None) -> str:
+    """Write one order."""
+    if isinstance(record, Deduction):
+        return _deduction_line(record).strip()
+    if isinstance(record, Skip):
+        return f"{order_no}  SKIPPED {record.reason} {record.note}  listed {record.listed} 元"
+    return f"{order_no}  UNKNOWN, in flight since {slot.sent_at if slot else '-'}"
+
+
+def _deduction_line(record: Deduction) -> str:
+    result = record.result
+    parts = record.components
+    return (
+        f"  {record.order_no}  {result.status}  {record.amount} 元"
+        f" = {parts.principal} + {parts.interest} + {parts.penalty}"
+        f"  {result.trade_no or result.failure_code}  by {record.settled_by}"
+    )
