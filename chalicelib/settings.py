@@ -17,7 +17,11 @@ class MissingSettingError(Exception):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Settings:
-    """What differs from stage to stage and from lender to lender."""
+    """What differs from stage to stage and from lender to lender.
+
+    `signed_path` is the path a platform signs when it calls us, made of the request's
+    context: on AWS just its `path`.
+    """
 
     stage: str
     region: str
@@ -26,6 +30,7 @@ class Settings:
     payment_url: str
     sms_url: str
     notify_url: str
+    signed_path: str
     channel: str
     test_clock: bool
     agenda_shards: int
@@ -54,6 +59,7 @@ class Settings:
             payment_url=os.environ.get("PAYMENT_URL", ""),
             sms_url=os.environ.get("SMS_URL", ""),
             notify_url=os.environ.get("NOTIFY_URL", ""),
+            signed_path=os.environ.get("SIGNED_PATH", "{path}"),
             channel=os.environ.get("PAYMENT_CHANNEL", "main"),
             test_clock=os.environ.get("TEST_CLOCK", "off") == "on",
             agenda_shards=int(os.environ.get("AGENDA_SHARDS", "8")),

@@ -242,15 +242,11 @@ def loan(options: argparse.Namespace) -> Any:
     dues = loans.owed(
         loan=found, schedule=schedule, product=books.products[found.product], as_of=today
     )
-    facts = {
-        "loan": found,
-        "owed": {"as_of": today, "amount": str(dues.amount), "dpd": dues.dpd, "lines": dues.lines},
-        "deductions": list(books.journal.of_loan(found.loan_id)),
-        "schedule": schedule,
-    }
-    return (
-        facts if options.json else report.loan_as_text(found, schedule, dues, facts["deductions"])
-    )
+    deductions = list(books.journal.of_loan(found.loan_id))
+    if options.json:
+        owed = {"as_of": today, "amount": dues.amount, "dpd": dues.dpd, "lines": dues.lines}
+        return {"loan": found, "owed": owed, "deductions": deductions, "schedule": schedule}
+    return report.loan_as_text(found, schedule, dues, deductions)
 
 
 def order(options: argparse.Namespace) -> Any:

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
+from chalicelib.domain.agenda import AgendaRules
 from chalicelib.domain.deduction import Answer, AnswerStatus, Deduction, Skip
 from chalicelib.domain.loan import Loan, LoanStatus
 from chalicelib.domain.run import Run
-from chalicelib.flows import deduction, deduction_round, due_list
-from chalicelib.domain.agenda import AgendaRules
 from chalicelib.domain.window import SendWindow
+from chalicelib.flows import deduction, deduction_round, due_list
 from chalicelib.flows.ports import AgendaEntry, Books, MovedByAnotherError
 from tests.builders import PRODUCT, at
 

@@ -10,13 +10,22 @@ from functools import partial
 
 from chalicelib.adapters.file_dialects import DEFAULT, CsvFormat, Dialect
 from chalicelib.adapters.file_layouts import BILL, LOANS
+from chalicelib.domain.deduction import AnswerStatus
 from chalicelib.domain.loan import Mode
 from chalicelib.domain.reconciliation import Discrepancy
-from chalicelib.flows import day_close, deduction, landing, loan_intake, reconciliation
+from chalicelib.flows import (
+    day_close,
+    deduction,
+    deduction_round,
+    due_list,
+    landing,
+    loan_intake,
+    reconciliation,
+)
 from chalicelib.flows.file_ports import FileRecord, FileState, ObjectReplacedError
 from chalicelib.flows.landing import Route
 from chalicelib.flows.ports import Borrower, StoredObject
-from tests.builders import TODAY, at
+from tests.builders import TODAY, a_loan, a_schedule, at
 from tests.fakes import Outside, World, _Counted
 
 TOMORROW_AT_TEN = at(10, day=date(2026, 11, 25))
@@ -297,3 +306,50 @@ def without_times(state: dict) -> dict:
         for key, record in state["files"].items()
     }
     return state | {"files": files}
+
+
+# --- makers of days ---------------------------------------------------------------------
+
+
+def a_worked_day(outcomes: dict[str, str | list[str]], *, day: date = TODAY) -> FileWorld:
+    """Drive a day's list and its two rounds; each loan meets its outcomes, one an order.
+
+    Nobody asks after unknown orders: they are left to the bill.
+    """
+    world = FileWorld()
+    for loan_id, outcome in outcomes.items():
+        world.book(
+            a_loan(loan_id, borrower_id=f"B-{loan_id}", unpaid_due_on=day),
+            a_schedule(first_due_on=day),
+        )
+        world.platform.script[f"AG-{loan_id}"] = [outcome] if isinstance(outcome, str) else outcome
+    due_list.make(business_date=day, now=at(0, 10, day=day), desk=world.morning)
+    for message in world.walks._take_all():
+        due_list.walk(message=message, now=at(0, 11, day=day), desk=world.morning)
+    for round_no, hour in ((1, 8), (2, 16)):
+        now = at(hour, day=day)
+        deduction_round.start(business_date=day, round_no=round_no, now=now, desk=world.rounds)
+        for message in world.walks._take_all():
+            deduction_round.send_out(message=message, now=now, desk=world.rounds)
+        for message in world.deductions._take_all():
+            deduction.take(message=message, now=now, desk=world.deducting)
+    return world
+
+
+def the_true_bill(world: FileWorld) -> dict[str, dict[str, str]]:
+    """Write what the platform has really taken, by loan."""
+    paid = {
+        order_no.rpartition("-")[2]: (order_no, answer)
+        for order_no, answer in world.platform.ends.items()
+        if answer.status is AnswerStatus.SUCCEEDED
+    }
+    return {
+        loan_id: a_bill_row(
+            loan_id,
+            order_no=order_no,
+            trade_no=answer.trade_no,
+            amount_fen=answer.amount.fen,
+            paid_at=answer.paid_at.isoformat(),
+        )
+        for loan_id, (order_no, answer) in sorted(paid.items())
+    }

@@ -1,6 +1,6 @@
 """The exchange bucket, in S3."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -25,8 +25,10 @@ class S3ObjectStore:
     def open(self, key: str, *, etag: str = "") -> Iterator[bytes]:
         pinned = {"IfMatch": f'"{etag}"'} if etag else {}
         with _errors(key):
-            body = self.client.get_object(Bucket=self.bucket, Key=key, **pinned)["Body"]
-        chunks: Iterator[bytes] = body.iter_chunks(CHUNK_BYTES)
+            found = self.client.get_object(Bucket=self.bucket, Key=key, **pinned)
+        if etag and _etag(found) != etag:  # not every S3 minds the condition
+            raise ObjectReplacedError(key)
+        chunks: Iterator[bytes] = found["Body"].iter_chunks(CHUNK_BYTES)
         return chunks
 
     def read(self, key: str) -> bytes:
@@ -41,7 +43,7 @@ class S3ObjectStore:
                 found = self.client.head_object(Bucket=self.bucket, Key=key)
         except KeyError:
             return None
-        return StoredObject(key=key, size=found["ContentLength"], etag=found["ETag"].strip('"'))
+        return StoredObject(key=key, size=found["ContentLength"], etag=_etag(found))
 
     def keys(self, prefix: str) -> Iterator[str]:
         pages = self.client.get_paginator("list_objects_v2")
@@ -53,6 +55,10 @@ class S3ObjectStore:
         with _errors(source):
             # The managed copy goes in parts where one request would be too large.
             self.client.copy({"Bucket": self.bucket, "Key": source}, self.bucket, target)
+
+
+def _etag(answer: Mapping[str, Any]) -> str:
+    return str(answer["ETag"]).strip('"')
 
 
 @contextmanager

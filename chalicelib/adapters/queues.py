@@ -1,7 +1,7 @@
 """Messages in SQS: typed, in JSON, additive (an unknown key is ignored)."""
 
 from collections.abc import Iterable, Iterator
-from functools import cache, cached_property
+from functools import cached_property
 from itertools import islice
 from typing import Any, Generic, TypeVar
 
@@ -17,9 +17,13 @@ class NotQueuedError(Exception):
     """Some messages could not be put, again and again."""
 
 
-@cache
+_adapters: dict[object, TypeAdapter[Any]] = {}
+
+
 def _adapter(kind: Any) -> TypeAdapter[Any]:
-    return TypeAdapter(kind)
+    if kind not in _adapters:
+        _adapters[kind] = TypeAdapter(kind)
+    return _adapters[kind]
 
 
 def encoded(message: object) -> str:

@@ -13,6 +13,7 @@ from chalicelib import wiring
 from chalicelib.adapters.signatures import BadSignatureError, Verifier
 from chalicelib.adapters.telemetry import count, log
 from chalicelib.adapters.wall_clock import wall_clock
+from chalicelib.entrypoints.boundary import boundary
 from chalicelib.flows.notice_ports import ReceiptMessage
 from chalicelib.flows.ports import AskMessage
 from chalicelib.settings import settings
@@ -29,16 +30,17 @@ class PaymentNotification(BaseModel):
 
 
 @bp.route("/v1/health", methods=["GET"])
+@boundary
 def health() -> dict[str, str]:
     """Say that the API answers, and for which stage."""
     return {"status": "ok", "stage": settings().stage}
 
 
 @bp.route("/v1/notifications/payments", methods=["POST"], content_types=["application/json"])
+@boundary
 def notified_of_payment() -> Response:
     """Acknowledge that an order has ended, and have it asked after."""
     return _acknowledged(
-        "/v1/notifications/payments",
         "payment-notifications",
         wiring.payment_verifier,
         lambda body: AskMessage(
@@ -48,9 +50,10 @@ def notified_of_payment() -> Response:
 
 
 @bp.route("/v1/notifications/sms", methods=["POST"], content_types=["application/json"])
+@boundary
 def notified_of_text() -> Response:
     """Acknowledge a delivery receipt, and have it stored."""
-    return _acknowledged("/v1/notifications/sms", "receipts", wiring.sms_verifier, _receipt)
+    return _acknowledged("receipts", wiring.sms_verifier, _receipt)
 
 
 def _receipt(body: bytes) -> ReceiptMessage:
@@ -58,11 +61,13 @@ def _receipt(body: bytes) -> ReceiptMessage:
 
 
 def _acknowledged(
-    path: str, queue: str, verifier: Callable[[], Verifier], read: Callable[[bytes], object]
+    queue: str, verifier: Callable[[], Verifier], read: Callable[[bytes], object]
 ) -> Response:
     """Verify, put on the queue, acknowledge; the work is done by the queue's reader."""
     request = bp.current_request
-    body = bytes(request.raw_body)
+    raw = request.raw_body
+    body = raw if isinstance(raw, bytes) else raw.encode()
+    path = settings().signed_path.format(**request.context)
     if len(body) > BODY_BYTES_MAX:
         return problem(413, "body_too_large", f"at most {BODY_BYTES_MAX} bytes")
     try:

@@ -7,34 +7,34 @@ middleware: it is a decorator on each handler.
 import functools
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
-from chalice.app import CloudWatchEvent
+from chalice.app import CloudWatchEvent, Response
 
 from chalicelib import wiring
 from chalicelib.adapters.telemetry import log, metrics
 from chalicelib.adapters.wall_clock import SHANGHAI, wall_clock
 from chalicelib.settings import settings
 
-Event = TypeVar("Event")
+Given = ParamSpec("Given")
 Result = TypeVar("Result")
 
 
-def boundary(handler: Callable[[Event], Result]) -> Callable[[Event], Result]:
+def boundary(handler: Callable[Given, Result]) -> Callable[Given, Result]:
     """Log the end or the failure of a handler, send its metrics, and let the failure out."""
 
     @functools.wraps(handler)  # Chalice names the Lambda after handler.__name__
-    def bounded(event: Event) -> Result:
+    def bounded(*args: Given.args, **kwargs: Given.kwargs) -> Result:
         log.clear_state()
         log.append_keys(handler=handler.__name__)
         try:
-            result = handler(event)
+            result = handler(*args, **kwargs)
         except Exception as error:
             # The kind alone: the message of an exception may carry what no log may hold.
             log.error("failed", error=type(error).__name__, where=_where(error))
             raise
         else:
-            log.info("finished", result=result)
+            log.info("finished", result=_plain(result))
             return result
         finally:
             if metrics.metric_set:
@@ -53,6 +53,10 @@ def now() -> datetime:
 def scheduled_at(event: CloudWatchEvent) -> datetime:
     """Read when a scheduled event was meant: every retry of it says the same."""
     return datetime.fromisoformat(event.time).astimezone(SHANGHAI)
+
+
+def _plain(result: object) -> object:
+    return result.status_code if isinstance(result, Response) else result
 
 
 def _where(error: Exception) -> str:

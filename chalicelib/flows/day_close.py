@@ -72,12 +72,13 @@ def _open_jobs(business_date: date, desk: Desk) -> Iterator[str]:
 def _open_channels(business_date: date, now: datetime, desk: Desk) -> Iterator[str]:
     for channel in desk.channels:
         job = reconciliation.job_of(channel)
-        if not _is_complete(desk.rounds.runs.get(business_date, job)):
+        reconciled = desk.rounds.runs.get(business_date, job)
+        if reconciled is None or not reconciled.is_complete:
             yield f"{job} is not complete"
             continue
         left = _unresolved(business_date, channel, desk)
-        if left:
-            # What is open may have found its explanation since the bill came.
+        if left or left != reconciled.totals["open"]:
+            # What was open may have found its explanation since the bill came.
             reconciliation.again(
                 business_date=business_date,
                 channel=channel,

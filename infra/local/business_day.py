@@ -61,7 +61,6 @@ def steps(business_date: date) -> Iterator[Step]:
     yield Step(at=today(21, 45), name="sweep", what="last sweep of the day")
     yield Step(at=next_day(8), name="release_texts", what="texts held over night")
     yield Step(at=next_day(10), name="bill", what="the platform's bill lands; reconciliation")
-    yield Step(at=next_day(10, 15), name="sweep", what="what the bill settled")
     yield Step(at=next_day(11), name="close_day", what="close of day")
 
 

@@ -163,9 +163,8 @@ def deploy_locally(cloud: Cloud) -> Deployment:
 
 def _put_artifacts(s3: Any, made: Package, bucket: str) -> str:
     """Put bundle and template, each named by its content, and give the template's URL."""
-    content = made.bundle.read_bytes()
-    code = {"Bucket": bucket, "Key": f"bundles/{_digest(content)}.zip"}
-    _put_once(s3, code, content)
+    code = {"Bucket": bucket, "Key": f"bundles/{made.digest}.zip"}
+    _put_once(s3, code, made.bundle.read_bytes())
     resources = {name: _with_code(one, code) for name, one in made.template["Resources"].items()}
     # JSON: Chalice writes YAML with aliases, which CloudFormation does not read.
     text = json.dumps({**made.template, "Resources": resources}, sort_keys=True).encode()

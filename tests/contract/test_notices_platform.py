@@ -37,7 +37,7 @@ def key_folder(tmp_path_factory):
 
 @pytest.fixture
 def simulator():
-    return SmsPlatform(clock=SettableClock(), rng=Random(7), hang_seconds=0.0)  # noqa: S311
+    return SmsPlatform(clock=SettableClock(), rng=Random(7), hang_seconds=0.0)
 
 
 @pytest.fixture
@@ -67,8 +67,7 @@ def platform_at(url, key_folder, **changes):
     verifier = Verifier(changes.get("public_keys", ours["platform_public_keys"]))
     http = SignedHttp(
         base_url=url,
-        signer=signer,
-        verifier=verifier,
+        keys=lambda: (signer, verifier),
         clock=wall_clock,
         connect_seconds=1.0,
         read_seconds=2.0,

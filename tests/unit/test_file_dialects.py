@@ -123,7 +123,9 @@ class TestCells:
             with pytest.raises(IllegalCellError):
                 cells.moment(cell)
 
-    @pytest.mark.parametrize("cell", ["", " 王", "王\u00a0", "王\x00", "王\u202e", "王" * 65, "王\n"])
+    @pytest.mark.parametrize(
+        "cell", ["", " 王", "王\u00a0", "王\x00", "王\u202e", "王" * 65, "王\n"]
+    )
     def test_a_name_has_nothing_invisible(self, cell):
         with pytest.raises(IllegalCellError):
             cells.text(cell)
@@ -159,6 +161,11 @@ class TestLines:
         lines = read(a_file([a_loan_row(principal_fen="-5"), a_loan_row(principal_fen="5,0")]))
 
         assert [(line.amount, line.record) for line in lines] == [(Money(-5), None), (None, None)]
+
+    def test_a_column_twice_spoils_the_file_whichever_of_them_is_meant(self):
+        twice = b"".join(line + b",13800000000\n" for line in BODY.splitlines())
+
+        assert refusal(twice.replace(b"13800000000", b"phone", 1)) == "a column stands twice"
 
     def test_a_quote_that_never_ends_spoils_the_file(self):
         refusal(BODY + b'"LN3,\n')

@@ -251,6 +251,20 @@ class TestReplacedWhileItIsRead:
         assert world.take(LOANS_KEY).outcome is Outcome.APPLIED
         assert set(world.loans.rows) == {"LN9"}
 
+    def test_is_not_mixed_after_it_was_proven_either(self, world):
+        drop_loans(world, ROWS)
+        route = world.arrivals.routes[0]
+
+        def replaced(batch, now):
+            drop_loans(world, [a_loan_row("LN9")])
+            return route.apply(batch, now)
+
+        desk = replace(world.arrivals, routes=(replace(route, apply=replaced),))
+        with pytest.raises(ObjectReplacedError):
+            landing.take(key=LOANS_KEY, now=TOMORROW_AT_TEN, desk=desk)
+
+        assert not world.loans.rows
+
 
 class TestReopen:
     def test_gives_the_lines_of_an_applied_file_again(self, world):

@@ -21,7 +21,7 @@ HEADER = (
 
 
 def seeded(seed=7):
-    return Random(seed)  # noqa: S311 - chance of a simulated platform
+    return Random(seed)
 
 
 def a_charge(n):

@@ -37,7 +37,7 @@ of_merchant, of_platform = cache(keys.of_merchant), cache(keys.of_platform)
 
 
 def seeded(seed=7):
-    return Random(seed)  # noqa: S311 - chance of a simulated platform
+    return Random(seed)
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ TODAY = date(2026, 11, 24)
 
 
 def seeded(seed=7):
-    return Random(seed)  # noqa: S311 - chance of a simulated platform
+    return Random(seed)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ EIGHT = datetime(2026, 11, 24, 8, 0, tzinfo=SHANGHAI)
 
 
 def seeded(seed=7):
-    return Random(seed)  # noqa: S311 - chance of a simulated platform
+    return Random(seed)
 
 
 @pytest.fixture

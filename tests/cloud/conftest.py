@@ -1,0 +1,63 @@
+"""A local cloud of the tests' own: other ports, another home, no matter what else runs."""
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parents[2]
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if Path(item.path).parent == Path(__file__).parent:
+            item.add_marker(pytest.mark.cloud)
+            # One cloud serves them all: they run one after the other, in one worker.
+            item.add_marker(pytest.mark.xdist_group("cloud"))
+            item.add_marker(pytest.mark.filterwarnings("ignore::ResourceWarning"))
+
+
+@pytest.fixture(scope="session")
+def cloud():
+    """Start the local cloud on free ports, deploy, and take it down again."""
+    before = dict(os.environ)
+    os.environ["AFTERLOAN_PORT_BASE"] = str(_free_ports())
+    from infra.local import cloud as local_cloud
+    from infra.local import office
+    from infra.local.deployment import deploy_locally
+
+    asked = office.local_cloud()
+    running = local_cloud.up(asked.home, asked.ports)
+    try:
+        office.connect()
+        _forget_what_was_wired()
+        deploy_locally(running)
+        yield running
+    finally:
+        local_cloud.down(asked.home)
+        os.environ.clear()
+        os.environ.update(before)
+        _forget_what_was_wired()
+
+
+def _free_ports() -> int:
+    for base in range(9300, 9900, 10):
+        try:
+            for port in range(base, base + 4):
+                with socket.socket() as probe:
+                    probe.bind(("127.0.0.1", port))
+        except OSError:
+            continue
+        return base
+    raise RuntimeError("no four free ports in a row between 9300 and 9900")
+
+
+def _forget_what_was_wired() -> None:
+    from chalicelib import wiring
+    from chalicelib.settings import settings
+
+    settings.cache_clear()
+    for found in vars(wiring).values():
+        if hasattr(found, "cache_clear"):
+            found.cache_clear()
