@@ -75,7 +75,7 @@ class Settings:
                 remind_days_before=tuple(
                     int(days) for days in os.environ.get("REMIND_DAYS_BEFORE", "3,1").split(",")
                 ),
-                retry_dpd_max=int(os.environ.get("RETRY_DPD_MAX", "30")),
+                retry_dpd_max=int(os.environ.get("RETRY_DPD_MAX", "90")),
             ),
             list_at=time.fromisoformat(os.environ.get("LIST_AT", "00:10")),
             round_at=tuple(

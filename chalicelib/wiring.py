@@ -120,6 +120,7 @@ def sweeps() -> sweep.Desk:
 
 @cache
 def files() -> landing.Desk:
+    _tables()
     channel = settings().channel
     return landing.Desk(
         objects=object_store(),
@@ -160,6 +161,7 @@ def intakes() -> loan_intake.Desk:
 
 @cache
 def reconciling() -> reconciliation.Desk:
+    _tables()
     return reconciliation.Desk(
         rounds=rounds(),
         discrepancies=DynamoDiscrepancies(),
@@ -228,7 +230,8 @@ def object_store() -> S3ObjectStore:
 
 @cache
 def due_lists() -> S3DueLists:
-    return S3DueLists(store=object_store())
+    modes = tuple(sorted(mode.value for mode in settings().served_modes))
+    return S3DueLists(store=object_store(), modes=modes)
 
 
 @cache

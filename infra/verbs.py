@@ -5,6 +5,7 @@ import csv
 import hashlib
 import io
 import json
+import os
 import sys
 import time as stopwatch
 from collections.abc import Iterator
@@ -27,6 +28,7 @@ from infra.local import (
     sample_book,
 )
 from infra.local.deployment import deploy_locally
+from infra.local.processes import Processes
 
 APPLIED_SECONDS_MAX = 60.0
 
@@ -61,6 +63,14 @@ def down(_: argparse.Namespace) -> str:
 def demo(options: argparse.Namespace) -> int:
     began = stopwatch.monotonic()
     running = office.local_cloud()
+    if Processes(home=running.home).running():
+        # Somebody's cloud stands there, perhaps with a day half driven: this one is another's.
+        os.environ[cloud.PORT_SETTING] = str(cloud.free_base(cloud.PORT_BASE + 10))
+        office.connect()
+        running = office.local_cloud()
+        _say(
+            f"ports     {running.ports.cloud} and up: a local cloud runs already on the first ones"
+        )
     try:
         _say(up(options))
         business_date = _date_of(options)
@@ -72,7 +82,7 @@ def demo(options: argparse.Namespace) -> int:
         found = report.of_day(running, business_date)
         _say("\n" + report.as_text(found))
         _say(f"\nthe day took {driven:.0f} s, all of it {stopwatch.monotonic() - began:.0f} s")
-        _say(_addresses())
+        _say(_addresses() if options.keep else "make demo KEEP=1 leaves it running, to look around")
     finally:
         if not options.keep:
             _say(down(options))
@@ -321,4 +331,10 @@ def _addresses() -> str:
         StackName=f"afterloan-{cloud.STAGE}-app"
     )["Stacks"][0]["Outputs"]
     api = next(output["OutputValue"] for output in outputs if output["OutputKey"] == "ApiUrl")
-    return f"API       {api}/v1/health\nplatform  {running.payment_url}/_control/ledger"
+    setting = f"{cloud.PORT_SETTING}={running.ports.cloud} "
+    prefix = "" if running.ports.cloud == cloud.PORT_BASE else setting
+    return (
+        f"API       {api}/v1/health\n"
+        f"ledger    {running.payment_url}/_control/ledger\n"
+        f"look      {prefix}bin/afterloan runs | loan ID | order NO   (down stops it)"
+    )

@@ -27,7 +27,7 @@ class AgendaRules:
     """When something is asked: days before the due date, and days past it."""
 
     remind_days_before: tuple[int, ...] = (3, 1)
-    retry_dpd_max: int = 30
+    retry_dpd_max: int = 90
     stages: StageRules = STAGE_RULES
     classes: ClassRules = CLASS_RULES
 
@@ -52,7 +52,7 @@ def asks_at(dpd: int, rules: AgendaRules) -> tuple[Ask, ...]:
     ['remind']
     >>> [ask.value for ask in asks_at(1, AgendaRules())]
     ['deduct', 'move_stage', 'move_class']
-    >>> asks_at(45, AgendaRules())
+    >>> asks_at(95, AgendaRules())
     ()
     """
     asked = {

@@ -104,7 +104,8 @@ class Unknown:
 class Deduction:
     """One record of the deduction journal: terminal, never changed.
 
-    `lines` say which instalments the money paid; empty for a failed one.
+    `lines` say which instalments the money paid, none for a failed one; `dpd` is the loan's on
+    the business date, before the money.
     """
 
     order_no: str
@@ -119,6 +120,7 @@ class Deduction:
     result: Result
     recorded_at: datetime
     listed: Money
+    dpd: int = 0
     lines: tuple[InstalmentDue, ...] = ()
     settles: bool = False
     settled_by: str = "platform"

@@ -183,7 +183,8 @@ class NoticePolicy:
     `collecting` is how long a new notice waits for the borrower's other loans; `look_again`
     when the release comes back to one that was begun, longer than the ladder's longest rung;
     `days_late_max` how many days after its news a text still goes out; `days_back` how far the
-    release looks for what was left over, `texts_per_release` how many it puts at once.
+    release looks for what was left over, `texts_per_release` how many it puts at once; past
+    `failed_dpd_max` days past due a failed retry is no news: collections speak to the borrower.
     """
 
     quiet: QuietHours = field(default_factory=QuietHours)
@@ -193,6 +194,7 @@ class NoticePolicy:
     days_back: int = 7
     texts_per_release: int = 15_000
     modes: frozenset[str] = frozenset({"self_operated", "joint_lending"})
+    failed_dpd_max: int = 7
 
     def is_too_late(self, *, since: datetime, now: datetime) -> bool:
         """Whether the news is too old to be sent.

@@ -7,7 +7,7 @@ from urllib.parse import unquote_plus
 from chalice.app import Blueprint, SQSEvent
 
 from chalicelib import wiring
-from chalicelib.adapters.telemetry import log
+from chalicelib.adapters.telemetry import count, log
 from chalicelib.entrypoints.boundary import boundary, now
 from chalicelib.flows import landing
 from chalicelib.settings import queue_name
@@ -21,8 +21,10 @@ def file_landed(event: SQSEvent) -> dict[str, Any]:
     """Take in a file once both it and its manifest are there."""
     for record in event:
         for key in _keys(json.loads(record.body)):
-            outcome = landing.take(key=key, now=now(), desk=wiring.files())
-            log.info("file", key=key, outcome=str(outcome))
+            taken = landing.take(key=key, now=now(), desk=wiring.files())
+            log.info("file", key=taken.key, outcome=taken.outcome, reason=taken.reason)
+            if taken.outcome is landing.Outcome.QUARANTINED:
+                count("FilesQuarantined")
     return {"batchItemFailures": []}
 
 

@@ -62,6 +62,7 @@ def sweep(event: CloudWatchEvent) -> dict[str, object]:
 def close_day(event: CloudWatchEvent) -> dict[str, tuple[str, ...]]:
     """Close the days of which nothing is open, and say what keeps the others open."""
     closings = day_close.close_all(now=scheduled_at(event), desk=wiring.closings())
+    count("Discrepancies", sum(closing.discrepancies for closing in closings))
     return {closing.business_date.isoformat(): closing.open for closing in closings}
 
 

@@ -29,6 +29,7 @@ class Closing:
 
     business_date: date
     open: tuple[str, ...] = ()
+    discrepancies: int = 0
 
     @property
     def is_closed(self) -> bool:
@@ -48,7 +49,8 @@ def close(*, business_date: date, now: datetime, desk: Desk) -> Closing:
     if not found:
         run = desk.rounds.runs.start(business_date=business_date, job=JOB, at=now)
         desk.rounds.runs.put_totals(run.completed(at=now, totals=_totals(business_date, desk)))
-    return Closing(business_date=business_date, open=found)
+    discrepancies = sum(_unresolved(business_date, channel, desk) for channel in desk.channels)
+    return Closing(business_date=business_date, open=found, discrepancies=discrepancies)
 
 
 def close_all(*, now: datetime, desk: Desk) -> tuple[Closing, ...]:

@@ -24,6 +24,7 @@ from chalicelib.domain.deduction import (
     failed,
     verdict,
 )
+from chalicelib.domain.due import days_past_due
 from chalicelib.domain.loan import Loan, Slot
 from chalicelib.domain.money import Money
 from chalicelib.domain.window import SendWindow
@@ -288,6 +289,7 @@ def _record_of(
         result=result,
         recorded_at=now,
         listed=slot.listed,
+        dpd=days_past_due(loan.unpaid_due_on or slot.as_of, slot.as_of),
         lines=paid.lines if paid else (),
         settles=succeeded and after.unpaid_due_on is None,
         settled_by=settled_by,

@@ -18,6 +18,7 @@ from chalicelib.domain.notice import (
     Notice,
     NoticePolicy,
     Recipient,
+    Scenario,
     SmsAnswer,
     SmsStatus,
     State,
@@ -102,11 +103,7 @@ def collect(*, events: Sequence[ServicingEvent], now: datetime, desk: Desk) -> R
     told = 0
     for event in events:
         scenario = notices.scenario_of(event=event.event, settles=event.settles)
-        if (
-            scenario is None
-            or event.mode not in desk.policy.modes
-            or desk.policy.is_too_late(since=event.occurred_at, now=now)
-        ):
+        if scenario is None or not _is_told(event, scenario, now=now, desk=desk):
             continue
         told += 1
         recipient = Recipient(
@@ -189,6 +186,16 @@ def take_receipt(*, message: ReceiptMessage, now: datetime, desk: Desk) -> Outco
 
 
 # --- collecting -------------------------------------------------------------------------
+
+
+def _is_told(event: ServicingEvent, scenario: Scenario, *, now: datetime, desk: Desk) -> bool:
+    policy = desk.policy
+    is_old_trouble = scenario is Scenario.DEDUCTION_FAILED and event.dpd > policy.failed_dpd_max
+    return (
+        event.mode in policy.modes
+        and not is_old_trouble
+        and not policy.is_too_late(since=event.occurred_at, now=now)
+    )
 
 
 def _line_of(event: ServicingEvent) -> Line:

@@ -68,6 +68,7 @@ class ServicingEvent:
     failure_code: str = ""
     failure_class: str = ""
     settles: bool = False
+    dpd: int = 0
 
 
 # --- what lies in files -----------------------------------------------------------------

@@ -1,12 +1,9 @@
 """A local cloud of the tests' own: other ports, another home, no matter what else runs."""
 
 import os
-import socket
 from pathlib import Path
 
 import pytest
-
-HERE = Path(__file__).parents[2]
 
 
 def pytest_collection_modifyitems(items):
@@ -22,9 +19,10 @@ def pytest_collection_modifyitems(items):
 def cloud():
     """Start the local cloud on free ports, deploy, and take it down again."""
     before = dict(os.environ)
-    os.environ["AFTERLOAN_PORT_BASE"] = str(_free_ports())
     from infra.local import cloud as local_cloud
     from infra.local import office
+
+    os.environ["AFTERLOAN_PORT_BASE"] = str(local_cloud.free_base(9500))
     from infra.local.deployment import deploy_locally
 
     asked = office.local_cloud()
@@ -39,18 +37,6 @@ def cloud():
         os.environ.clear()
         os.environ.update(before)
         _forget_what_was_wired()
-
-
-def _free_ports() -> int:
-    for base in range(9300, 9900, 10):
-        try:
-            for port in range(base, base + 4):
-                with socket.socket() as probe:
-                    probe.bind(("127.0.0.1", port))
-        except OSError:
-            continue
-        return base
-    raise RuntimeError("no four free ports in a row between 9300 and 9900")
 
 
 def _forget_what_was_wired() -> None:

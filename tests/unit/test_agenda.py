@@ -43,8 +43,8 @@ class TestAsks:
             (1, (Ask.DEDUCT, Ask.MOVE_STAGE, Ask.MOVE_CLASS)),
             (8, (Ask.DEDUCT, Ask.MOVE_STAGE)),
             (30, (Ask.DEDUCT,)),
-            (31, (Ask.MOVE_STAGE,)),
-            (90, ()),
+            (31, (Ask.DEDUCT, Ask.MOVE_STAGE)),
+            (90, (Ask.DEDUCT,)),
             (91, (Ask.MOVE_STAGE, Ask.MOVE_CLASS)),
             (271, (Ask.MOVE_CLASS,)),
             (361, (Ask.MOVE_CLASS,)),
@@ -58,7 +58,7 @@ class TestAsks:
 class TestVisits:
     def test_of_an_ordinary_morning_are_a_handful_of_dates(self):
         found = morning()
-        assert len(found) == 2 + 31 + 5  # reminders, dues and retries, boundaries past them
+        assert len(found) == 2 + 91 + 3  # reminders, dues and retries, boundaries past them
         assert by_dpd(found) == {dpd: set(asks_at(dpd, RULES)) for dpd in by_dpd(found)}
 
     def test_with_nothing_completed_yet_are_those_of_the_day(self):

@@ -23,7 +23,7 @@ def a_book(world: World) -> World:
         ("LN5", 1, ["timeout_after_charge"]),
         ("LN6", 0, ["wrong_amount"]),
         ("LN7", -3, []),
-        ("LN8", 31, []),
+        ("LN8", 91, []),
         ("LN9", -9, []),
     ):
         world.book(
@@ -105,7 +105,7 @@ class TestTheMorning:
     def test_counts_the_loans_that_cross_a_stage(self):
         world = a_day(a_book(World()))
 
-        assert totals_of(world, "due_list")["stage_moves"] == {"agent_middle": 1, "sms": 1}
+        assert totals_of(world, "due_list")["stage_moves"] == {"field_visit": 1, "sms": 1}
 
     def test_ties_what_it_listed_to_what_it_counted(self):
         world = a_day(a_book(World()))

@@ -48,6 +48,12 @@ class TestCollecting:
         assert world.states == {PAID_1: "SENT", "20261124-paid-2-B1": "SENT"}
         assert ["尾号LN1的" in text for text in world.said] == [True, False]
 
+    @pytest.mark.parametrize(("dpd", "collected"), [(0, 1), (7, 1), (8, 0), (60, 0)])
+    def test_a_failed_retry_is_no_news_once_collections_speak(self, dpd, collected):
+        report = a_world().collect(an_event("LN1", "deduction_failed", dpd=dpd))
+
+        assert report.collected == collected
+
     def test_tells_apart_what_is_told(self):
         report = a_world().collect(
             an_event("LN1"),

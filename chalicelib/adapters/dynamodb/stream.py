@@ -31,4 +31,5 @@ def event_of(image: Mapping[str, Any]) -> ServicingEvent | None:
         failure_code=result.failure_code,
         failure_class=result.failure_class.value if result.failure_class else "",
         settles=record.settles,
+        dpd=record.dpd,
     )

@@ -148,6 +148,7 @@ class JournalRow(Model):
     interest = MoneyAttribute(null=True)
     penalty = MoneyAttribute(null=True)
     listed = MoneyAttribute()
+    dpd = WholeNumberAttribute(null=True)
     lines = UnicodeAttribute(null=True)
     trade_no = UnicodeAttribute(null=True)
     paid_at = MomentAttribute(null=True)
