@@ -28,7 +28,6 @@ from infra.local import (
     sample_book,
 )
 from infra.local.deployment import deploy_locally
-from infra.local.processes import Processes
 
 APPLIED_SECONDS_MAX = 60.0
 
@@ -63,14 +62,12 @@ def down(_: argparse.Namespace) -> str:
 def demo(options: argparse.Namespace) -> int:
     began = stopwatch.monotonic()
     running = office.local_cloud()
-    if Processes(home=running.home).running():
-        # Somebody's cloud stands there, perhaps with a day half driven: this one is another's.
-        os.environ[cloud.PORT_SETTING] = str(cloud.free_base(cloud.PORT_BASE + 10))
+    if cloud.PORT_SETTING not in os.environ and cloud.free_base(cloud.PORT_BASE) > cloud.PORT_BASE:
+        # Somebody listens there, perhaps a cloud with a day half driven: take ports of our own.
+        os.environ[cloud.PORT_SETTING] = str(cloud.free_base(cloud.PORT_BASE))
         office.connect()
         running = office.local_cloud()
-        _say(
-            f"ports     {running.ports.cloud} and up: a local cloud runs already on the first ones"
-        )
+        _say(f"ports     from {running.ports.cloud} on: {cloud.PORT_BASE} is in use")
     try:
         _say(up(options))
         business_date = _date_of(options)

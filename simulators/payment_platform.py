@@ -220,6 +220,21 @@ class PaymentPlatform:
                 ],
             }
 
+    def correct(self) -> tuple[str, ...]:
+        """Give back what was taken beyond what was asked, and name the orders.
+
+        Ledger, answers and the next version of the bill then say what was asked.
+        """
+        with self._lock:
+            wrong = [
+                order
+                for order in self._orders.values()
+                if order.amount_fen != order.wanted.amount_fen
+            ]
+            for order in wrong:
+                order.amount_fen = order.wanted.amount_fen
+            return tuple(order.wanted.order_no for order in wrong)
+
     def bill(self, *, day: date, mutations: Sequence[Mutation] = ()) -> Bill:
         """Write the bill of a day.  Asked again it is the same, but a shifted order stays shifted.
 

@@ -44,6 +44,7 @@ def payment_service(
             "POST /_control/mix": mix_route(platform.mix),
             "POST /_control/clock": clock_route(clock),
             "GET /_control/ledger": _ledger(platform),
+            "POST /_control/corrections": lambda _: Reply(body={"orders": platform.correct()}),
             "POST /_control/close-day": _close_day(platform, bucket),
         },
     )

@@ -61,7 +61,11 @@ def steps(business_date: date) -> Iterator[Step]:
     yield Step(at=today(21, 45), name="sweep", what="last sweep of the day")
     yield Step(at=next_day(8), name="release_texts", what="texts held over night")
     yield Step(at=next_day(10), name="bill", what="the platform's bill lands; reconciliation")
-    yield Step(at=next_day(11), name="close_day", what="close of day")
+    yield Step(at=next_day(11), name="close_day", what="close of day, if nothing is open")
+    yield Step(
+        at=next_day(14), name="corrected_bill", what="the platform corrects what it took wrong"
+    )
+    yield Step(at=next_day(15), name="close_day", what="close of day")
 
 
 def _texts_and_sweep(at: "_At", hour: int) -> Iterator[Step]:
@@ -98,7 +102,10 @@ def drive(
         started = stopwatch.monotonic()
         set_clock(cloud, step.at)
         if step.name == "bill":
-            drop_bill(cloud, business_date, mutations)
+            drop_bill(cloud, business_date, mutations=mutations)
+        elif step.name == "corrected_bill":
+            controls.tell(cloud.payment_url, "corrections", {})
+            drop_bill(cloud, business_date, version=2)
         else:
             call(cloud, step.name, step.at)
         wait_until_quiet(cloud)
@@ -142,10 +149,12 @@ def call(cloud: Cloud, name: str, at: datetime) -> Any:
     return result
 
 
-def drop_bill(cloud: Cloud, business_date: date, mutations: tuple[str, ...] = ()) -> Any:
+def drop_bill(
+    cloud: Cloud, business_date: date, *, version: int = 1, mutations: tuple[str, ...] = ()
+) -> Any:
     """Have the payment platform put its bill of the date into the exchange bucket."""
-    order = {"date": business_date.isoformat(), "mutations": list(mutations)}
-    return controls.tell(cloud.payment_url, "close-day", order)
+    wanted = {"date": business_date.isoformat(), "version": version, "mutations": list(mutations)}
+    return controls.tell(cloud.payment_url, "close-day", wanted)
 
 
 def wait_until_quiet(cloud: Cloud, *, seconds: float = QUIET_SECONDS_MAX) -> None:

@@ -15,7 +15,14 @@ from typing import Any, Self
 import boto3
 from botocore.config import Config
 
-from infra.local.processes import LOOPBACK, NotStartedError, PortInUseError, Processes, Program
+from infra.local.processes import (
+    LOOPBACK,
+    NotStartedError,
+    PortInUseError,
+    Processes,
+    Program,
+    is_listening,
+)
 from simulators import keys
 
 PORT_SETTING = "AFTERLOAN_PORT_BASE"
@@ -27,6 +34,10 @@ EXCHANGE_BUCKET = f"afterloan-{STAGE}-exchange-{ACCOUNT}"
 START_SECONDS = 60.0
 STOP_SECONDS = 5.0
 ROOT = Path(__file__).resolve().parents[2]
+
+
+class NoFreePortsError(Exception):
+    """There is no room for another local cloud on this machine."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -89,6 +100,17 @@ def home_of(root: Path, ports: Ports) -> Path:
     """Give the home folder of a checkout's run."""
     name = STAGE if ports.cloud == PORT_BASE else str(ports.cloud)
     return root.resolve() / ".afterloan" / name
+
+
+def free_base(first: int) -> int:
+    """Find four free ports in a row, from a base on.
+
+    :raises NoFreePortsError: if there are none among the next thousand.
+    """
+    for base in range(first, first + 1000, 10):
+        if not any(is_listening(port) for port in range(base, base + 4)):
+            return base
+    raise NoFreePortsError(f"no four free ports in a row from {first} on; set {PORT_SETTING}")
 
 
 def up(home: Path, ports: Ports, *, strict: bool = True) -> Cloud:

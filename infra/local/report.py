@@ -11,6 +11,7 @@ from chalicelib.domain.deduction import Deduction, Skip, Status
 from chalicelib.domain.due import Due
 from chalicelib.domain.loan import Loan, Schedule, Slot
 from chalicelib.domain.money import Money
+from chalicelib.settings import settings
 from infra.local import controls
 from infra.local.cloud import STAGE, Cloud
 
@@ -41,10 +42,26 @@ def of_day(cloud: Cloud, business_date: date) -> dict[str, Any]:
     return {
         "date": business_date.isoformat(),
         "runs": of_runs(business_date),
+        "discrepancies": _discrepancies(business_date),
         "texts": _texts(cloud),
         "write_units": _write_units(cloud, journal),
         "proof": _proof(cloud, business_date, journal),
     }
+
+
+def _discrepancies(business_date: date) -> list[dict[str, str]]:
+    channel = settings().channel
+    return [
+        {
+            "class": found.kind.value,
+            "order_no": found.order_no,
+            "state": found.state.value,
+            "here": str(found.here or "-"),
+            "there": str(found.there or "-"),
+            "reason": found.reason,
+        }
+        for found in wiring.reconciling().discrepancies.of_day(business_date, channel)
+    ]
 
 
 # --- the proof --------------------------------------------------------------------------
@@ -136,6 +153,15 @@ def _scenario_of(message: Mapping[str, Any]) -> str:
 def as_text(found: Mapping[str, Any]) -> str:
     """Write the report of a day."""
     lines = [f"Business day {found['date']}", "", runs_as_text(found["runs"]), ""]
+    lines += ["Discrepancies 差错"]
+    lines += [
+        _row(
+            f"{found['class']} {found['state']}",
+            f"{found['order_no']}: {found['here']} here, {found['there']} there",
+        )
+        for found in found["discrepancies"]
+    ] or [_row("none", "")]
+    lines.append("")
     texts, units, proof = found["texts"], found["write_units"], found["proof"]
     lines += ["Texts 短信"]
     lines += [_row(name, f"{count:>6} 条") for name, count in texts["by_scenario"].items()]
@@ -192,27 +218,22 @@ def _run_lines(job: str, run: Mapping[str, Any]) -> list[str]:
         if totals["waiting"]["count"]:
             lines.append(_row("waiting", _tally(totals["waiting"])))
         lines.append(_row("", "the totals tie" if totals["ties"] else "THE TOTALS DO NOT TIE"))
-    else:
-        lines += _plain_lines(totals)
+    elif "classes" in totals:
+        bill = totals["bill"]
+        lines.append(
+            _row(f"bill version {bill['version']}", _tally({"count": bill["rows"], **bill}))
+        )
+        lines += [_row(f"journal {name}", _tally(t)) for name, t in totals["journal"].items()]
+        lines += [
+            _row(
+                name, f"{max(t['rows'], t['orders']):>6} 笔 {Money(t['there_fen'])!s:>16} 元 there"
+            )
+            for name, t in totals["classes"].items()
+        ]
+        lines += [_row(name.replace("_", " "), f"{n:>6} 笔") for name, n in totals["rules"].items()]
+        lines.append(_row("open", f"{totals['open']:>6} 笔"))
+        lines.append(_row("", "the totals tie" if totals["ties"] else "THE TOTALS DO NOT TIE"))
     return lines
-
-
-def _plain_lines(totals: Mapping[str, Any]) -> list[str]:
-    lines = []
-    for name, value in totals.items():
-        if isinstance(value, Mapping) and value.keys() == {"count", "amount_fen"}:
-            lines.append(_row(name, _tally(value)))
-        elif isinstance(value, Mapping):
-            lines += [_row(f"{name} {inner}", _of(found)) for inner, found in value.items()]
-        else:
-            lines.append(_row(name, _of(value)))
-    return lines
-
-
-def _of(value: object) -> str:
-    if isinstance(value, Mapping) and {"count", "amount_fen"} <= value.keys():
-        return _tally(value)
-    return str(value)
 
 
 def _tally(tally: Mapping[str, int]) -> str:

@@ -154,14 +154,17 @@ class TestTheDay:
             assert runs[job]["totals"]["ties"]
             assert runs[job]["totals"]["waiting"]["count"] == 0
 
-    def test_leaves_open_what_was_planted_and_nothing_else(self, driven, book):
-        from chalicelib import wiring
-        from chalicelib.flows import reconciliation
+    def test_closes_once_the_platform_has_corrected_what_was_planted(self, driven, cloud):
         from infra.local import report
 
-        found = reconciliation.unresolved(
-            business_date=DAY, channel="main", desk=wiring.reconciling()
-        )
+        assert report.of_runs(DAY)["close"]["state"] == "complete"
+        assert report.of_day(cloud, DAY)["proof"]["charged_not_posted"] == []
+
+    def test_finds_what_was_planted_in_its_class_and_nothing_else(self, driven, book):
+        from chalicelib import wiring
+        from infra.local import report
+
+        found = wiring.reconciling().discrepancies.of_day(DAY, "main")
         planted = book.planted["wrong_amount"]
         assert [(d.kind, d.order_no) for d in found] == [
             ("amount_differs", f"20261124-1-{planted}")
@@ -275,7 +278,7 @@ class TestFilesNobodyShouldBelieve:
 
 
 def test_the_next_day_lists_what_is_still_owed(driven, cloud):
-    """The loan whose order is unknown is listed, and skipped because its slot is taken."""
+    """A loan whose agreement is gone is listed, and skipped with the reason."""
     from datetime import datetime
     from datetime import time as clock_time
 
@@ -292,4 +295,4 @@ def test_the_next_day_lists_what_is_still_owed(driven, cloud):
 
     totals = report.of_runs(next_day)["round_1"]["totals"]
     assert totals["ties"]
-    assert totals["skipped"]["slot_taken"]["count"] == 1
+    assert totals["due"]["count"] > totals["skipped"]["on_hold"]["count"] > 0
