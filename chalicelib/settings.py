@@ -64,7 +64,7 @@ class Settings:
             test_clock=os.environ.get("TEST_CLOCK", "off") == "on",
             agenda_shards=int(os.environ.get("AGENDA_SHARDS", "8")),
             calls_in_flight=int(os.environ.get("CALLS_IN_FLIGHT", "10")),
-            payment_calls_per_second=float(os.environ.get("PAYMENT_CALLS_PER_SECOND", "7")),
+            payment_calls_per_second=float(os.environ.get("PAYMENT_CALLS_PER_SECOND", "1")),
             delay_seconds_max=int(os.environ.get("DELAY_SECONDS_MAX", "900")),
             text_pause_seconds=int(os.environ.get("TEXT_PAUSE_SECONDS", "300")),
             text_signature=os.environ.get("TEXT_SIGNATURE", "【Afterloan】"),

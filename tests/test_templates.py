@@ -401,10 +401,26 @@ class TestTheMergedTemplate:
 
     def test_stays_under_the_platform_s_rate(self):
         at_once = APP["Mappings"]["AtOnce"]["prod"]
-        callers = ("Deduct", "Ask", "TakePaymentNotification")
-        rate = Settings.from_environ().payment_calls_per_second
+        parts = CONFIG["stages"]["prod"]["lambda_functions"]
+        workers = {
+            "deduct": at_once["Deduct"],
+            "ask": at_once["Ask"],
+            "take_payment_notification": at_once["TakePaymentNotification"],
+            "file_landed": at_once["FileLanded"],
+            "close_day": 1,
+        }
 
-        assert sum(at_once[name] for name in callers) * rate <= CALLS_PER_SECOND_MAX
+        def rate(name):
+            given = parts.get(name, {}).get("environment_variables", {})
+            usual = Settings.from_environ().payment_calls_per_second
+            return float(given.get("PAYMENT_CALLS_PER_SECOND", usual))
+
+        total = sum(count * rate(name) for name, count in workers.items())
+        assert total <= CALLS_PER_SECOND_MAX
+        readers = {
+            name for name, path in POLICIES.items() if "payment-platform" in path.read_text()
+        }
+        assert sorted(workers) == sorted(readers - {"api_handler"})
 
     def test_reserves_no_less_than_a_queue_may_use(self):
         reserved = CONFIG["stages"]["prod"]["lambda_functions"]

@@ -40,7 +40,7 @@ def stores(request):
     with mock_aws():
         tables.bind("test", region="us-east-1")
         for table in (tables.LoanRow, tables.ScheduleRow, tables.JournalRow, tables.RunRow):
-            table.create_table(wait=True)
+            table.create_table()
         yield DynamoLoans(shards=1), DynamoSchedules(), DynamoJournal(), DynamoRuns()
 
 
@@ -262,7 +262,7 @@ def test_the_largest_loan_head_is_one_write_unit():
 @mock_aws
 def test_the_meter_counts_what_this_thread_writes():
     tables.bind("test", region="us-east-1")
-    tables.LoanRow.create_table(wait=True)
+    tables.LoanRow.create_table()
     attach(tables.LoanRow)
     with metered() as cost:
         DynamoLoans(shards=1).add(a_loan())

@@ -39,7 +39,7 @@ def discrepancies(request):
         return
     with mock_aws():
         tables.bind("test", region="us-east-1")
-        tables.DiscrepancyRow.create_table(wait=True)
+        tables.DiscrepancyRow.create_table()
         yield DynamoDiscrepancies()
 
 

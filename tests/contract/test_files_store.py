@@ -36,7 +36,7 @@ def files(request):
         return
     with mock_aws():
         tables.bind("test", region="us-east-1")
-        tables.FileRow.create_table(wait=True)
+        tables.FileRow.create_table()
         yield DynamoFiles()
 
 

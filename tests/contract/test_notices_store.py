@@ -49,7 +49,7 @@ def book(request):
         return
     with mock_aws():
         tables.bind("test", region="us-east-1")
-        tables.NoticeRow.create_table(wait=True)
+        tables.NoticeRow.create_table()
         yield DynamoNotices()
 
 
@@ -138,7 +138,7 @@ class TestTheDayOnTheTable:
     def test_sends_one_text_and_keeps_no_phone_number(self):
         tables.bind("test", region="us-east-1")
         for table in (tables.NoticeRow, tables.BorrowerRow):
-            table.create_table(wait=True)
+            table.create_table()
         world = TextWorld()
         world.book, world.borrowers = DynamoNotices(), DynamoBorrowers()
         world.borrowers.put(Borrower(borrower_id="B1", name=NAME, phone=PHONE))
@@ -160,7 +160,7 @@ class TestTheDayOnTheTable:
     @mock_aws
     def test_a_message_that_comes_again_finds_it_done(self):
         tables.bind("test", region="us-east-1")
-        tables.NoticeRow.create_table(wait=True)
+        tables.NoticeRow.create_table()
         world = TextWorld()
         world.book = DynamoNotices()
         world.collect(an_event("LN1"))

@@ -1,0 +1,163 @@
+"""The payment platform over real HTTP: every outcome of the simulator, and what we make of it."""
+
+import json
+from random import Random  # noqa: TID251  seeded: the simulator's chance
+
+import pytest
+
+from chalicelib.adapters.payment_platform import OPEN_SECONDS, Breaker, HttpPaymentPlatform
+from chalicelib.adapters.rate_limit import TokenBucket
+from chalicelib.adapters.signatures import Signer, Verifier
+from chalicelib.adapters.signed_http import SignedHttp
+from chalicelib.adapters.wall_clock import wall_clock
+from chalicelib.domain.deduction import AnswerStatus, Order, Result, Status, Unknown, verdict
+from chalicelib.domain.money import Money
+from simulators import keys
+from simulators.clock import SettableClock
+from simulators.payment_platform import PaymentPlatform
+from simulators.payment_service import payment_service
+from simulators.server import SimulatorServer
+
+ORDER = Order(
+    order_no="20261124-1-LN1", agreement_no="AG1", amount=Money(1_234_56), subject="还款 LN1"
+)
+
+
+@pytest.fixture(scope="module")
+def key_folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("keys")
+    keys.make(folder)
+    return folder
+
+
+@pytest.fixture
+def simulator():
+    return PaymentPlatform(clock=SettableClock(), rng=Random(7), hang_seconds=0.2)
+
+
+@pytest.fixture
+def server(key_folder, simulator):
+    service = payment_service(
+        platform=simulator,
+        clock=SettableClock(),
+        keys=keys.of_platform(key_folder),
+        bucket=None,
+        refuses=lambda: False,
+    )
+    server = SimulatorServer(service, port=0)
+    server.start()
+    yield server
+    server.stop()
+
+
+def platform_at(url, key_folder, *, breaker=None, heard=None):
+    ours = json.loads((key_folder / "merchant.json").read_text())
+    return HttpPaymentPlatform(
+        http=SignedHttp(
+            base_url=url,
+            keys=lambda: (
+                Signer(ours["key_id"], ours["private_key_pem"]),
+                Verifier(ours["platform_public_keys"]),
+            ),
+            clock=wall_clock,
+            on_bad_signature=heard or (lambda: None),
+            connect_seconds=1.0,
+            read_seconds=2.0,
+        ),
+        bucket=TokenBucket(1_000),
+        notify_url="http://127.0.0.1:1/v1/notifications/payments",
+        breaker=breaker or Breaker(),
+    )
+
+
+@pytest.fixture
+def platform(server, key_folder):
+    return platform_at(server.url, key_folder)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "first"),
+    [
+        ("succeed", AnswerStatus.SUCCEEDED),
+        ("insufficient_funds", AnswerStatus.FAILED),
+        ("agreement_terminated", AnswerStatus.FAILED),
+        ("limit_exceeded", AnswerStatus.FAILED),
+        ("processing_then_succeed", AnswerStatus.PROCESSING),
+        ("processing_then_fail", AnswerStatus.PROCESSING),
+        ("timeout_after_charge", AnswerStatus.UNREADABLE),
+        ("timeout_before_charge", AnswerStatus.UNREADABLE),
+        ("wrong_amount", AnswerStatus.SUCCEEDED),
+        ("bad_signature", AnswerStatus.UNREADABLE),
+        ("html_error", AnswerStatus.UNREADABLE),
+        ("not_exist_after_accept", AnswerStatus.PROCESSING),
+    ],
+)
+def test_says_what_is_known_and_doubts_the_rest(platform, simulator, outcome, first):
+    simulator.script("AG1", [outcome])
+
+    answer = platform.deduct(ORDER)
+
+    assert answer.status is first
+    judged = verdict(ordered=ORDER.amount, answer=answer)
+    is_known = first in {AnswerStatus.SUCCEEDED, AnswerStatus.FAILED} and outcome != "wrong_amount"
+    assert isinstance(judged, Result if is_known else Unknown)
+
+
+def test_charges_a_number_once_however_often_it_is_sent(platform, simulator):
+    answers = [platform.deduct(ORDER) for _ in range(3)]
+
+    assert answers[0] == answers[1] == answers[2]
+    assert len(simulator.ledger()["charges"]) == 1
+
+
+def test_finds_out_by_asking_what_a_time_out_hid(platform, simulator):
+    simulator.script("AG1", ["timeout_after_charge"])
+    platform.deduct(ORDER)
+
+    judged = verdict(ordered=ORDER.amount, answer=platform.ask(ORDER.order_no))
+
+    assert isinstance(judged, Result)
+    assert judged.status is Status.SUCCEEDED
+
+
+def test_tells_an_order_that_is_not_there_from_silence(platform):
+    assert platform.ask("20261124-1-NOBODY").status is AnswerStatus.NOT_EXIST
+    assert platform.close("20261124-1-NOBODY").status is AnswerStatus.NOT_EXIST
+
+
+def test_reports_an_answer_that_is_not_the_platforms(server, key_folder, simulator):
+    simulator.script("AG1", ["bad_signature"])
+    heard = []
+    answer = platform_at(server.url, key_folder, heard=lambda: heard.append(1)).deduct(ORDER)
+
+    assert (answer.status, heard) == (AnswerStatus.UNREADABLE, [1])
+
+
+def test_never_raises_where_nobody_listens_and_opens_its_breaker(key_folder):
+    seconds = [0.0]
+    platform = platform_at(
+        "http://127.0.0.1:9", key_folder, breaker=Breaker(monotonic=lambda: seconds[0])
+    )
+
+    for _ in range(5):
+        assert platform.is_available()
+        assert platform.deduct(ORDER).status is AnswerStatus.UNREADABLE
+    assert not platform.is_available()
+    seconds[0] = OPEN_SECONDS
+    assert platform.is_available()
+    platform.deduct(ORDER)
+    assert not platform.is_available(), "one failure more and it opens again"
+
+
+def test_keeps_its_rate():
+    now, slept = [0.0], []
+
+    def sleep(seconds):
+        slept.append(seconds)
+        now[0] += seconds
+
+    bucket = TokenBucket(10, monotonic=lambda: now[0], sleep=sleep)
+    for _ in range(30):
+        bucket.wait()
+
+    assert sum(slept) == pytest.approx(2.0)
