@@ -12,14 +12,21 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
+from botocore.exceptions import BotoCoreError, ClientError
+from pynamodb.exceptions import PynamoDBException
+
 from infra import verbs
 from infra.local import office
 from infra.local.business_day import StepFailedError
+from infra.local.cloud import STAGE, NoFreePortsError
+from infra.local.controls import RefusedError
 from infra.local.deployment import DeploymentFailedError
 from infra.local.packaging import PackagingFailedError
 from infra.local.processes import NotStartedError, PortInUseError
 
 WRONG = 1
+CLOUDLESS = frozenset({"up", "down", "demo", "doctor"})
+CLOUDLESS_WHEN_DRY = frozenset({"seed", "run-day", "drop"})
 EXPECTED = (
     verbs.CommandError,
     StepFailedError,
@@ -27,6 +34,11 @@ EXPECTED = (
     NotStartedError,
     PackagingFailedError,
     DeploymentFailedError,
+    NoFreePortsError,
+    RefusedError,
+    BotoCoreError,
+    ClientError,
+    PynamoDBException,
 )
 """What may go wrong without being a fault of the tool: told in one line."""
 
@@ -35,6 +47,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line says, and give the exit code."""
     options = _parser().parse_args(arguments)
     office.connect(options.stage)
+    if _needs_cloud(options) and not office.answers():
+        ports = office.local_cloud().ports
+        sys.stderr.write(
+            f"afterloan {options.command}: no local cloud on port {ports.cloud}:"
+            " start one with `bin/afterloan up`\n"
+        )
+        return WRONG
     verb: Callable[[argparse.Namespace], Any] = getattr(verbs, options.verb)
     try:
         found = verb(options)
@@ -46,6 +65,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if found is not None:
         show(found, as_json=options.json)
     return 0
+
+
+def _needs_cloud(options: argparse.Namespace) -> bool:
+    is_dry = options.command in CLOUDLESS_WHEN_DRY and options.dry_run
+    return options.stage == STAGE and options.command not in CLOUDLESS and not is_dry
 
 
 def show(found: object, *, as_json: bool) -> None:

@@ -18,6 +18,8 @@ from chalicelib import wiring
 from chalicelib.adapters.wall_clock import SHANGHAI, wall_clock
 from chalicelib.domain import loan as loans
 from chalicelib.domain.deduction import IllegalOrderNumberError, facts_of
+from chalicelib.flows import reconciliation
+from chalicelib.settings import settings
 from infra.local import (
     business_day,
     cloud,
@@ -231,8 +233,7 @@ def switch(options: argparse.Namespace) -> str:
 
 
 def runs(options: argparse.Namespace) -> Any:
-    standing = wiring.controls().test_clock() if options.stage == cloud.STAGE else None
-    business_date = options.date or (standing or wall_clock()).date()
+    business_date = options.date or _now(options.stage).date()
     if options.json:
         return report.of_runs(business_date)
     return report.runs_as_text(report.of_runs(business_date))
@@ -244,8 +245,7 @@ def loan(options: argparse.Namespace) -> Any:
     if found is None:
         raise CommandError(f"no loan {options.loan_id}")
     schedule = books.schedules.get(found.loan_id, found.schedule_version)
-    standing = wiring.controls().test_clock() if options.stage == cloud.STAGE else None
-    today = (standing or wall_clock()).date()
+    today = _now(options.stage).date()
     dues = loans.owed(
         loan=found, schedule=schedule, product=books.products[found.product], as_of=today
     )
@@ -271,6 +271,25 @@ def order(options: argparse.Namespace) -> Any:
     return report.order_as_text(options.order_no, record, slot)
 
 
+def reconcile(options: argparse.Namespace) -> Any:
+    channel = settings().channel
+    job = reconciliation.job_of(channel)
+    standing = wiring.runs().get(options.date, job)
+    if standing is None or "bill" not in standing.totals:
+        raise CommandError(f"no bill of {options.date} has been taken in")
+    if options.dry_run:
+        return f"would match {standing.totals['bill']['key']} with the journal again"
+    reconciliation.again(
+        business_date=options.date,
+        channel=channel,
+        now=_now(options.stage),
+        desk=wiring.reconciling(),
+        files=wiring.files(),
+    )
+    found = {job: report.of_runs(options.date)[job]}
+    return found if options.json else report.runs_as_text(found)
+
+
 def dlq(options: argparse.Namespace) -> str:
     sqs = wiring.client("sqs")
     if options.queue and options.queue not in dead_letters.QUEUES:
@@ -292,6 +311,12 @@ def dlq(options: argparse.Namespace) -> str:
 def _say(text: str) -> None:
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
+
+
+def _now(stage: str) -> datetime:
+    """Read business time: the test clock's where one may be set."""
+    standing = wiring.controls().test_clock() if stage != "prod" else None
+    return standing or wall_clock()
 
 
 def _date_of(options: argparse.Namespace) -> date:

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from infra.local.cloud import ACCOUNT, EXCHANGE_BUCKET, REGION, STAGE, Cloud, Ports, home_of
+from infra.local.processes import is_listening
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -12,6 +13,11 @@ def local_cloud() -> Cloud:
     """Name the local cloud of this checkout, whether it runs or not."""
     ports = Ports.from_environ()
     return Cloud(home=home_of(ROOT, ports), ports=ports)
+
+
+def answers() -> bool:
+    """Say whether the local cloud of this checkout listens."""
+    return is_listening(local_cloud().ports.cloud)
 
 
 def connect(stage: str = STAGE) -> None:
