@@ -215,17 +215,17 @@ class TestFilesNobodyShouldBelieve:
         "2026-11-24,{first},AGX,false"
     )
 
-    def drop(self, cloud, version, rows, **manifest):
+    def drop(self, cloud, version, lines, **manifest):
         import hashlib
 
         from chalicelib import wiring
         from infra.local import business_day
 
         key = f"in/loans/20261125/loans_v{version}.csv"
-        body = ("\n".join([self.HEADER, *rows]) + "\n").encode()
+        body = ("\n".join([self.HEADER, *lines]) + "\n").encode()
         facts = {
-            "rows": len(rows),
-            "amount_fen": 100_000 * len(rows),
+            "rows": len(lines),
+            "amount_fen": 100_000 * len(lines),
             "sha256": hashlib.sha256(body).hexdigest(),
         } | manifest
         store = wiring.object_store()
