@@ -15,7 +15,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 from pynamodb.exceptions import PynamoDBException
 
-from infra import verbs
+from infra import driving, files, looking
 from infra.local import office
 from infra.local.business_day import StepFailedError
 from infra.local.cloud import STAGE, NoFreePortsError
@@ -25,10 +25,10 @@ from infra.local.packaging import PackagingFailedError
 from infra.local.processes import NotStartedError, PortInUseError
 
 WRONG = 1
-CLOUDLESS = frozenset({"up", "down", "demo", "doctor"})
+CLOUDLESS = frozenset({"up", "down", "demo", "doctor", "validate-file"})
 CLOUDLESS_WHEN_DRY = frozenset({"seed", "run-day", "drop"})
 EXPECTED = (
-    verbs.CommandError,
+    office.CommandError,
     StepFailedError,
     PortInUseError,
     NotStartedError,
@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             " start one with `bin/afterloan up`\n"
         )
         return WRONG
-    verb: Callable[[argparse.Namespace], Any] = getattr(verbs, options.verb)
+    verb: Callable[[argparse.Namespace], Any] = options.verb
     try:
         found = verb(options)
     except EXPECTED as error:
@@ -101,9 +101,11 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add(commands: Any, name: str, says: str, verb: str = "") -> argparse.ArgumentParser:
+def _add(
+    commands: Any, name: str, verb: Callable[[argparse.Namespace], Any], says: str
+) -> argparse.ArgumentParser:
     added: argparse.ArgumentParser = commands.add_parser(name, help=says, description=says)
-    added.set_defaults(verb=verb or name.replace("-", "_"))
+    added.set_defaults(verb=verb)
     return added
 
 
@@ -112,10 +114,30 @@ def _dry(command: argparse.ArgumentParser) -> None:
 
 
 def _cloud_commands(commands: Any) -> None:
-    _add(commands, "up", "start the local cloud and the simulated platforms, deploy both stacks")
-    _add(commands, "down", "stop what `up` started, by process id; its data are forgotten")
-    _add(commands, "doctor", "check that this machine and the running stage are in order")
-    demo = _add(commands, "demo", "up, seed, a business day, the next morning, the report, down")
+    _add(
+        commands,
+        "up",
+        driving.up,
+        "start the local cloud and the simulated platforms, deploy both stacks",
+    )
+    _add(
+        commands,
+        "down",
+        driving.down,
+        "stop what `up` started, by process id; its data are forgotten",
+    )
+    _add(
+        commands,
+        "doctor",
+        driving.doctor,
+        "check that this machine and the running stage are in order",
+    )
+    demo = _add(
+        commands,
+        "demo",
+        driving.demo,
+        "up, seed, a business day, the next morning, the report, down",
+    )
     _book(demo)
     demo.add_argument("--keep", action="store_true", help="leave everything running")
 
@@ -127,10 +149,12 @@ def _book(command: argparse.ArgumentParser) -> None:
 
 
 def _day_commands(commands: Any) -> None:
-    seed = _add(commands, "seed", "drop a made-up loan book into the exchange bucket")
+    seed = _add(commands, "seed", driving.seed, "drop a made-up loan book into the exchange bucket")
     _book(seed)
     _dry(seed)
-    run_day = _add(commands, "run-day", "drive a business day and the next morning")
+    run_day = _add(
+        commands, "run-day", driving.run_day, "drive a business day and the next morning"
+    )
     run_day.add_argument("--date", type=_date, required=True)
     run_day.add_argument("--until", default="", metavar="JOB", help="stop after this job")
     run_day.add_argument("--resume", action="store_true", help="go on from the clock's time")
@@ -138,34 +162,54 @@ def _day_commands(commands: Any) -> None:
         "--mutate", action="append", default=[], metavar="M", help="spoil the bill (repeatable)"
     )
     _dry(run_day)
-    clock = _add(commands, "clock", "business time of a local or test stage")
+    clock = _add(commands, "clock", driving.clock, "business time of a local or test stage")
     clock.add_argument("action", choices=("show", "set", "advance"))
     clock.add_argument("value", nargs="?", default="", help="RFC 3339 time, or minutes to advance")
     _dry(clock)
-    drop = _add(commands, "drop", "put a file and its manifest into the exchange bucket")
+    drop = _add(
+        commands, "drop", files.drop, "put a file and its manifest into the exchange bucket"
+    )
     drop.add_argument("file", type=Path)
     drop.add_argument("key", help="where to, such as in/loans/20261124/loans_v2.csv")
     drop.add_argument("--amount-column", default="", help="column the manifest sums up")
     _dry(drop)
+    validate = _add(
+        commands,
+        "validate-file",
+        files.validate_file,
+        "list every bad line of a file, take nothing in",
+    )
+    validate.add_argument("file", type=Path)
+    validate.add_argument("--kind", choices=sorted(files.KINDS), required=True)
     reconcile = _add(
-        commands, "reconcile", "match the newest bill of a date with the journal again"
+        commands,
+        "reconcile",
+        files.reconcile,
+        "match the newest bill of a date with the journal again",
     )
     reconcile.add_argument("--date", type=_date, required=True)
     _dry(reconcile)
     for name, says in (("pause", "send no more deductions"), ("resume", "send deductions again")):
-        switch = _add(commands, name, says, verb="switch")
+        switch = _add(commands, name, driving.switch, says)
         switch.add_argument("--by", required=True, help="who turns the switch")
         _dry(switch)
 
 
 def _looking_commands(commands: Any) -> None:
-    runs = _add(commands, "runs", "what the jobs of a date did")
+    runs = _add(commands, "runs", looking.runs, "what the jobs of a date did")
     runs.add_argument("--date", type=_date, default=None)
-    loan = _add(commands, "loan", "one loan: terms, schedule, what it owes, its deductions")
+    loan = _add(
+        commands, "loan", looking.loan, "one loan: terms, schedule, what it owes, its deductions"
+    )
     loan.add_argument("loan_id")
-    order = _add(commands, "order", "one deduction order: journal, slot and platform side by side")
+    order = _add(
+        commands,
+        "order",
+        looking.order,
+        "one deduction order: journal, slot and platform side by side",
+    )
     order.add_argument("order_no")
-    dlq = _add(commands, "dlq", "messages that failed five times")
+    dlq = _add(commands, "dlq", looking.dlq, "messages that failed five times")
     dlq.add_argument("action", choices=("list", "redrive"))
     dlq.add_argument("queue", nargs="?", default="", help="one queue only, such as deductions")
     _dry(dlq)

@@ -1,8 +1,11 @@
 """Connect the tools to a stage: the local cloud by its ports, any other by AWS's own settings."""
 
 import os
+from datetime import datetime
 from pathlib import Path
 
+from chalicelib import wiring
+from chalicelib.adapters.wall_clock import wall_clock
 from infra.local.cloud import ACCOUNT, EXCHANGE_BUCKET, REGION, STAGE, Cloud, Ports, home_of
 from infra.local.processes import is_listening
 
@@ -13,6 +16,16 @@ def local_cloud() -> Cloud:
     """Name the local cloud of this checkout, whether it runs or not."""
     ports = Ports.from_environ()
     return Cloud(home=home_of(ROOT, ports), ports=ports)
+
+
+class CommandError(Exception):
+    """What was asked cannot be done; the text says why and what to do."""
+
+
+def business_now(stage: str) -> datetime:
+    """Read business time: the test clock's where one may be set."""
+    standing = wiring.controls().test_clock() if stage != "prod" else None
+    return standing or wall_clock()
 
 
 def answers() -> bool:

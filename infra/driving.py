@@ -1,25 +1,17 @@
-"""What each command of bin/afterloan does; commands.py says how it is called."""
+"""Commands that bring the local cloud up and drive a business day on it."""
 
 import argparse
-import csv
-import hashlib
-import io
-import json
 import os
 import sys
 import time as stopwatch
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
-from typing import Any
 
 import urllib3
 
 from chalicelib import wiring
 from chalicelib.adapters.wall_clock import SHANGHAI, wall_clock
-from chalicelib.domain import loan as loans
-from chalicelib.domain.deduction import IllegalOrderNumberError, facts_of
-from chalicelib.flows import reconciliation
-from chalicelib.settings import settings
+from infra.files import file_record, put
 from infra.local import (
     business_day,
     cloud,
@@ -30,15 +22,7 @@ from infra.local import (
     sample_book,
 )
 from infra.local.deployment import deploy_locally
-
-APPLIED_SECONDS_MAX = 60.0
-
-
-class CommandError(Exception):
-    """What was asked cannot be done; the text says why and what to do."""
-
-
-# --- the local cloud --------------------------------------------------------------------
+from infra.local.office import CommandError
 
 
 def up(_: argparse.Namespace) -> str:
@@ -122,9 +106,6 @@ def _answers(url: str) -> bool:
         return False
 
 
-# --- the business day -------------------------------------------------------------------
-
-
 def seed(options: argparse.Namespace) -> str:
     business_date = _date_of(options)
     book = sample_book.make(loans=options.loans, seed=options.seed, business_date=business_date)
@@ -143,9 +124,9 @@ def seed(options: argparse.Namespace) -> str:
         for agreement_no, outcomes in book.scripts.items()
     ]
     controls.tell(running.payment_url, "scripts", {"scripts": scripts})
-    _put(sample_book.key(book), sample_book.loans_csv(book), sample_book.manifest(book))
+    put(sample_book.key(book), sample_book.loans_csv(book), sample_book.manifest(book))
     business_day.wait_until_quiet(running)
-    record = _file_record(sample_book.key(book))
+    record = file_record(sample_book.key(book))
     return f"{says}\nintake    {record}"
 
 
@@ -187,41 +168,6 @@ def clock(options: argparse.Namespace) -> str:
     return f"{moved:%Y-%m-%d %H:%M:%S %z}"
 
 
-def drop(options: argparse.Namespace) -> str:
-    if not options.file.is_file():
-        raise CommandError(f"no such file: {options.file}")
-    body = options.file.read_bytes()
-    manifest = _manifest(body, options.key, options.amount_column)
-    if options.dry_run:
-        return f"would put {options.key}\nmanifest  {manifest.decode()}"
-    _put(options.key, body, manifest)
-    if options.stage == cloud.STAGE:
-        business_day.wait_until_quiet(office.local_cloud())
-        return (
-            f"{options.key}\nmanifest  {manifest.decode()}\noutcome   {_file_record(options.key)}"
-        )
-    return f"{options.key}\nmanifest  {manifest.decode()}"
-
-
-AMOUNT_COLUMNS = {"in/loans/": "principal_fen", "in/payment/": "amount_fen"}
-
-
-def _manifest(body: bytes, key: str, amount_column: str) -> bytes:
-    named = (column for prefix, column in AMOUNT_COLUMNS.items() if key.startswith(prefix))
-    column = amount_column or next(named, "")
-    rows = list(csv.DictReader(io.StringIO(body.decode("utf-8-sig", errors="replace"))))
-    if not column or (rows and column not in rows[0]):
-        raise CommandError("name the column the manifest sums up: --amount-column")
-    amounts = [row[column] or "" for row in rows]
-    readable = [int(text) for text in amounts if text.lstrip("-").isdecimal()]
-    content = {
-        "rows": len(rows),
-        "amount_fen": sum(readable),
-        "sha256": hashlib.sha256(body).hexdigest(),
-    }
-    return json.dumps(content).encode()
-
-
 def switch(options: argparse.Namespace) -> str:
     on = options.command == "pause"
     if not options.dry_run:
@@ -229,94 +175,9 @@ def switch(options: argparse.Namespace) -> str:
     return "no more deductions are sent" if on else "deductions are sent"
 
 
-# --- looking ----------------------------------------------------------------------------
-
-
-def runs(options: argparse.Namespace) -> Any:
-    business_date = options.date or _now(options.stage).date()
-    if options.json:
-        return report.of_runs(business_date)
-    return report.runs_as_text(report.of_runs(business_date))
-
-
-def loan(options: argparse.Namespace) -> Any:
-    books = wiring.books()
-    found = books.loans.get(options.loan_id)
-    if found is None:
-        raise CommandError(f"no loan {options.loan_id}")
-    schedule = books.schedules.get(found.loan_id, found.schedule_version)
-    today = _now(options.stage).date()
-    dues = loans.owed(
-        loan=found, schedule=schedule, product=books.products[found.product], as_of=today
-    )
-    deductions = list(books.journal.of_loan(found.loan_id))
-    if options.json:
-        owed = {"as_of": today, "amount": dues.amount, "dpd": dues.dpd, "lines": dues.lines}
-        return {"loan": found, "owed": owed, "deductions": deductions, "schedule": schedule}
-    return report.loan_as_text(found, schedule, dues, deductions)
-
-
-def order(options: argparse.Namespace) -> Any:
-    try:
-        loan_id = facts_of(options.order_no)[2]
-    except IllegalOrderNumberError as error:
-        raise CommandError(str(error)) from error
-    record = wiring.books().journal.find(options.order_no)
-    found = wiring.books().loans.get(loan_id)
-    slot = found.slot if found and found.slot and found.slot.order_no == options.order_no else None
-    if record is None and slot is None:
-        raise CommandError(f"no order {options.order_no}: neither in the journal nor in flight")
-    if options.json:
-        return {"journal": record, "slot": slot}
-    return report.order_as_text(options.order_no, record, slot)
-
-
-def reconcile(options: argparse.Namespace) -> Any:
-    channel = settings().channel
-    job = reconciliation.job_of(channel)
-    standing = wiring.runs().get(options.date, job)
-    if standing is None or "bill" not in standing.totals:
-        raise CommandError(f"no bill of {options.date} has been taken in")
-    if options.dry_run:
-        return f"would match {standing.totals['bill']['key']} with the journal again"
-    reconciliation.again(
-        business_date=options.date,
-        channel=channel,
-        now=_now(options.stage),
-        desk=wiring.reconciling(),
-        files=wiring.files(),
-    )
-    found = {job: report.of_runs(options.date)[job]}
-    return found if options.json else report.runs_as_text(found)
-
-
-def dlq(options: argparse.Namespace) -> str:
-    sqs = wiring.client("sqs")
-    if options.queue and options.queue not in dead_letters.QUEUES:
-        raise CommandError(f"no queue {options.queue}; there are {', '.join(dead_letters.QUEUES)}")
-    held = dead_letters.held(sqs, options.queue)
-    if options.action == "redrive" and not options.dry_run:
-        moved = {
-            name: dead_letters.redrive(sqs, name)
-            for name, count in held.items()
-            if count and name in dead_letters.REDRIVEN
-        }
-        return "\n".join(f"{name:<24}{n:>6} put back" for name, n in moved.items()) or "nothing"
-    return "\n".join(f"{name:<24}{n:>6}" for name, n in held.items() if n) or "no dead letters"
-
-
-# --- what they share --------------------------------------------------------------------
-
-
 def _say(text: str) -> None:
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
-
-
-def _now(stage: str) -> datetime:
-    """Read business time: the test clock's where one may be set."""
-    standing = wiring.controls().test_clock() if stage != "prod" else None
-    return standing or wall_clock()
 
 
 def _date_of(options: argparse.Namespace) -> date:
@@ -331,20 +192,6 @@ def _moment(text: str) -> datetime:
     except ValueError as error:
         raise CommandError(f"not a time (2026-11-24T08:00:00+08:00): {text!r}") from error
     return moment if moment.tzinfo else moment.replace(tzinfo=SHANGHAI)
-
-
-def _put(key: str, body: bytes, manifest: bytes) -> None:
-    store = wiring.object_store()
-    store.write(key, body)
-    store.write(f"{key}.ok", manifest)
-
-
-def _file_record(key: str) -> str:
-    records = wiring.files().files.of_key(key)
-    if not records:
-        return "waiting"
-    last = records[-1]
-    return f"{last.state}: {last.applied} in, {last.refused} refused"
 
 
 def _addresses() -> str:

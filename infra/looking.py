@@ -1,0 +1,67 @@
+"""Commands that look: what the jobs of a date did, one loan, one order, dead letters."""
+
+import argparse
+from typing import Any
+
+from chalicelib import wiring
+from chalicelib.domain import loan as loans
+from chalicelib.domain.deduction import IllegalOrderNumberError, facts_of
+from infra.local import (
+    dead_letters,
+    report,
+)
+from infra.local.office import CommandError, business_now
+
+
+def runs(options: argparse.Namespace) -> Any:
+    business_date = options.date or business_now(options.stage).date()
+    if options.json:
+        return report.of_runs(business_date)
+    return report.runs_as_text(report.of_runs(business_date))
+
+
+def loan(options: argparse.Namespace) -> Any:
+    books = wiring.books()
+    found = books.loans.get(options.loan_id)
+    if found is None:
+        raise CommandError(f"no loan {options.loan_id}")
+    schedule = books.schedules.get(found.loan_id, found.schedule_version)
+    today = business_now(options.stage).date()
+    dues = loans.owed(
+        loan=found, schedule=schedule, product=books.products[found.product], as_of=today
+    )
+    deductions = list(books.journal.of_loan(found.loan_id))
+    if options.json:
+        owed = {"as_of": today, "amount": dues.amount, "dpd": dues.dpd, "lines": dues.lines}
+        return {"loan": found, "owed": owed, "deductions": deductions, "schedule": schedule}
+    return report.loan_as_text(found, schedule, dues, deductions)
+
+
+def order(options: argparse.Namespace) -> Any:
+    try:
+        loan_id = facts_of(options.order_no)[2]
+    except IllegalOrderNumberError as error:
+        raise CommandError(str(error)) from error
+    record = wiring.books().journal.find(options.order_no)
+    found = wiring.books().loans.get(loan_id)
+    slot = found.slot if found and found.slot and found.slot.order_no == options.order_no else None
+    if record is None and slot is None:
+        raise CommandError(f"no order {options.order_no}: neither in the journal nor in flight")
+    if options.json:
+        return {"journal": record, "slot": slot}
+    return report.order_as_text(options.order_no, record, slot)
+
+
+def dlq(options: argparse.Namespace) -> str:
+    sqs = wiring.client("sqs")
+    if options.queue and options.queue not in dead_letters.QUEUES:
+        raise CommandError(f"no queue {options.queue}; there are {', '.join(dead_letters.QUEUES)}")
+    held = dead_letters.held(sqs, options.queue)
+    if options.action == "redrive" and not options.dry_run:
+        moved = {
+            name: dead_letters.redrive(sqs, name)
+            for name, count in held.items()
+            if count and name in dead_letters.REDRIVEN
+        }
+        return "\n".join(f"{name:<24}{n:>6} put back" for name, n in moved.items()) or "nothing"
+    return "\n".join(f"{name:<24}{n:>6}" for name, n in held.items() if n) or "no dead letters"
