@@ -201,6 +201,9 @@ class FakeQueue(_Counted):
         self.messages += put
         self.delays += [delay_seconds] * len(put)
 
+    def is_busy(self) -> bool:
+        return bool(self.messages)
+
     def _take_all(self) -> list:
         taken, self.messages = self.messages, []
         return taken

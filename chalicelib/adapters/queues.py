@@ -9,6 +9,12 @@ from pydantic import TypeAdapter
 
 ENTRIES_MAX = 10
 TRIES_MAX = 4
+HELD = (
+    "ApproximateNumberOfMessages",
+    "ApproximateNumberOfMessagesNotVisible",
+    "ApproximateNumberOfMessagesDelayed",
+)
+"""What SQS counts of a queue: waiting, in work, delayed."""
 
 Message = TypeVar("Message")
 
@@ -74,6 +80,10 @@ class SqsQueue(Generic[Message]):
                     break
             else:
                 raise NotQueuedError(f"{len(entries)} messages refused by {self._name}")
+
+    def is_busy(self) -> bool:
+        answer = self._client.get_queue_attributes(QueueUrl=self._url, AttributeNames=list(HELD))
+        return any(int(answer["Attributes"][name]) for name in HELD)
 
 
 def _batches(messages: Iterable[Message]) -> Iterator[list[Message]]:

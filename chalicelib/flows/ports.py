@@ -271,6 +271,9 @@ class Queue(Protocol[Message_contra]):
     def put(self, messages: Iterable[Message_contra], *, delay_seconds: int = 0) -> None:
         """Put messages; each arrives at least once."""
 
+    def is_busy(self) -> bool:
+        """Whether messages wait, are delayed or in work; approximate."""
+
 
 class EventBus(Protocol):
     def publish(self, events: Sequence[ServicingEvent]) -> None:

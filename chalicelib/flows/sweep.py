@@ -72,7 +72,8 @@ def _start_what_is_late(*, now: datetime, desk: Desk) -> list[str]:
 def _sweep_round(*, opened: Run, now: datetime, desk: Desk) -> deduction_round.Standing:
     standing = deduction_round.tally(run=opened, now=now, desk=desk.rounds)
     desk.asks.put(AskMessage(order_no=no, rung=None) for no in standing.unfinished)
-    if now - opened.started_at > PATIENCE:
+    # While the queue still works at the round, nothing is lost and nothing is put again.
+    if now - opened.started_at > PATIENCE and not desk.rounds.deductions.is_busy():
         round_no = deduction_round.round_of(opened.job)
         desk.rounds.deductions.put(
             deduction_round.message_of(line, opened.business_date, round_no)

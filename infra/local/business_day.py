@@ -12,6 +12,7 @@ from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from chalicelib import wiring
+from chalicelib.adapters.queues import HELD
 from chalicelib.adapters.wall_clock import SHANGHAI
 from infra.local import controls
 from infra.local.cloud import STAGE, Cloud
@@ -28,11 +29,6 @@ QUEUES = (
     "notices",
     "texts",
     "receipts",
-)
-COUNTS = (
-    "ApproximateNumberOfMessages",
-    "ApproximateNumberOfMessagesNotVisible",
-    "ApproximateNumberOfMessagesDelayed",
 )
 
 
@@ -178,5 +174,5 @@ def wait_until_quiet(cloud: Cloud, *, seconds: float = QUIET_SECONDS_MAX) -> Non
 
 
 def _held(sqs: Any, url: str) -> int:
-    attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=list(COUNTS))["Attributes"]
-    return sum(int(attributes[name]) for name in COUNTS)
+    attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=list(HELD))["Attributes"]
+    return sum(int(attributes[name]) for name in HELD)

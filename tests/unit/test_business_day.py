@@ -251,6 +251,19 @@ class TestTheSweep:
         assert report.waiting == 6
         assert len(world.deductions.messages) == 6
 
+    def test_leaves_a_queue_that_still_works_alone(self):
+        world = a_book(World())
+        due_list.make(business_date=TODAY, now=at(0, 10), desk=world.morning)
+        drain(world, at(0, 10))
+        deduction_round.start(business_date=TODAY, round_no=1, now=at(8), desk=world.rounds)
+        for message in world.walks._take_all():
+            deduction_round.send_out(message=message, now=at(8), desk=world.rounds)
+
+        for minute in (15, 30, 45):
+            sweep.run(now=at(8, minute), desk=sweeping(world))
+
+        assert len(world.deductions.messages) == 6, "a long round, or a paused one, is not doubled"
+
 
 class TestTheWatch:
     def test_names_what_is_late(self):
