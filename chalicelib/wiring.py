@@ -1,6 +1,7 @@
 """Which adapter stands behind which port.  The only module that builds them, each once."""
 
 import json
+from collections.abc import Callable
 from datetime import timedelta
 from functools import cache, partial
 from typing import Any
@@ -165,9 +166,16 @@ def reconciling() -> reconciliation.Desk:
     return reconciliation.Desk(
         rounds=rounds(),
         discrepancies=DynamoDiscrepancies(),
-        settle_from_bill=partial(deduction.settle_from_bill, desk=deductions()),
-        close_unknown=partial(deduction.close_unknown, desk=deductions()),
+        settle_from_bill=partial(_metered, deduction.settle_from_bill),
+        close_unknown=partial(_metered, deduction.close_unknown),
     )
+
+
+def _metered(work: Callable[..., deduction.Outcome], *, order_no: str, **given: Any) -> object:
+    with meter.metered() as cost:
+        outcome = work(order_no=order_no, **given, desk=deductions())
+    telemetry.count_deduction(order_no, outcome, cost.units)
+    return outcome
 
 
 @cache

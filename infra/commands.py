@@ -46,7 +46,11 @@ EXPECTED = (
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line says, and give the exit code."""
     options = _parser().parse_args(arguments)
-    office.connect(options.stage)
+    try:
+        office.connect(options.stage)
+    except (BotoCoreError, ClientError) as error:
+        sys.stderr.write(f"afterloan: stage {options.stage} cannot be reached: {error}\n")
+        return WRONG
     if _needs_cloud(options) and not office.answers():
         ports = office.local_cloud().ports
         sys.stderr.write(

@@ -48,12 +48,14 @@ def down(_: argparse.Namespace) -> str:
 def demo(options: argparse.Namespace) -> int:
     began = stopwatch.monotonic()
     running = office.local_cloud()
-    if cloud.PORT_SETTING not in os.environ and cloud.free_base(cloud.PORT_BASE) > cloud.PORT_BASE:
-        # Somebody listens there, perhaps a cloud with a day half driven: take ports of our own.
-        os.environ[cloud.PORT_SETTING] = str(cloud.free_base(cloud.PORT_BASE))
-        office.connect()
-        running = office.local_cloud()
-        _say(f"ports     from {running.ports.cloud} on: {cloud.PORT_BASE} is in use")
+    if cloud.PORT_SETTING not in os.environ:
+        base = cloud.reserve_base(cloud.PORT_BASE)
+        if base != cloud.PORT_BASE:
+            # Somebody listens there, perhaps a cloud with a day half driven: take our own ports.
+            os.environ[cloud.PORT_SETTING] = str(base)
+            office.connect()
+            running = office.local_cloud()
+            _say(f"ports     from {base} on: {cloud.PORT_BASE} is in use")
     try:
         _say(up(options))
         business_date = _date_of(options)
@@ -170,8 +172,9 @@ def clock(options: argparse.Namespace) -> str:
 
 def switch(options: argparse.Namespace) -> str:
     on = options.command == "pause"
-    if not options.dry_run:
-        wiring.controls().pause(on=on, by=options.by, at=wall_clock())
+    if options.dry_run:
+        return f"would turn the pause switch {'on' if on else 'off'}"
+    wiring.controls().pause(on=on, by=options.by, at=wall_clock())
     return "no more deductions are sent" if on else "deductions are sent"
 
 

@@ -47,9 +47,10 @@ def order(options: argparse.Namespace) -> Any:
     slot = found.slot if found and found.slot and found.slot.order_no == options.order_no else None
     if record is None and slot is None:
         raise CommandError(f"no order {options.order_no}: neither in the journal nor in flight")
+    answer = wiring.payment_platform().ask(options.order_no)
     if options.json:
-        return {"journal": record, "slot": slot}
-    return report.order_as_text(options.order_no, record, slot)
+        return {"journal": record, "slot": slot, "platform": answer}
+    return report.order_as_text(options.order_no, record, slot, answer)
 
 
 def dlq(options: argparse.Namespace) -> str:
@@ -64,4 +65,7 @@ def dlq(options: argparse.Namespace) -> str:
             if count and name in dead_letters.REDRIVEN
         }
         return "\n".join(f"{name:<24}{n:>6} put back" for name, n in moved.items()) or "nothing"
-    return "\n".join(f"{name:<24}{n:>6}" for name, n in held.items() if n) or "no dead letters"
+    lines = [f"{name:<24}{n:>6}" for name, n in held.items() if n]
+    if options.queue:
+        lines += [f"  {body}" for body in dead_letters.peek(sqs, options.queue)]
+    return "\n".join(lines) or "no dead letters"

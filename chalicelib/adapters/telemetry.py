@@ -9,6 +9,12 @@ log = Logger(use_rfc3339=True)
 metrics = Metrics()
 
 
+def count_deduction(order_no: str, outcome: str, write_units: float) -> None:
+    """Log and count one piece of work on one order."""
+    log.info("deduction", order_no=order_no, outcome=outcome, write_units=write_units)
+    count(f"Deductions_{outcome}")
+
+
 def count(name: str, value: float = 1) -> None:
     """Count something; it is sent when the handler ends."""
     metrics.add_metric(name=name, unit="Count", value=value)

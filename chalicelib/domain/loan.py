@@ -66,6 +66,7 @@ class Loan:
     last_failure: str = ""
     funder_id: str = ""
     funder_share_bps: int = 0
+    revolving: bool = False
     version: int = 0
 
 

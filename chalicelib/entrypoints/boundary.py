@@ -31,7 +31,7 @@ def boundary(handler: Callable[Given, Result]) -> Callable[Given, Result]:
             result = handler(*args, **kwargs)
         except Exception as error:
             # The kind alone: the message of an exception may carry what no log may hold.
-            log.error("failed", error=type(error).__name__, where=_where(error))
+            log.error("failed", error=type(error).__name__, where=where(error))
             raise
         else:
             log.info("finished", result=_plain(result))
@@ -59,7 +59,8 @@ def _plain(result: object) -> object:
     return result.status_code if isinstance(result, Response) else result
 
 
-def _where(error: Exception) -> str:
+def where(error: Exception) -> str:
+    """Name the file and line a failure came from."""
     trace = error.__traceback__
     place = ""
     while trace is not None:

@@ -8,10 +8,9 @@ from chalice.app import Blueprint, SQSEvent
 
 from chalicelib import wiring
 from chalicelib.adapters.queues import decoded
-from chalicelib.adapters.telemetry import count, log
-from chalicelib.entrypoints.boundary import boundary, now
+from chalicelib.adapters.telemetry import count_deduction, log
+from chalicelib.entrypoints.boundary import boundary, now, where
 from chalicelib.flows import deduction, deduction_round, due_list, notices
-from chalicelib.flows.deduction import Outcome
 from chalicelib.flows.notice_ports import ReceiptMessage, TextMessage
 from chalicelib.flows.ports import AskMessage, DeductionMessage, ServicingEvent, WalkMessage
 from chalicelib.settings import queue_name
@@ -86,18 +85,13 @@ def _walk(message: WalkMessage, at: datetime) -> None:
 def _deduct(message: DeductionMessage, at: datetime) -> None:
     with wiring.metered() as cost:
         outcome = deduction.take(message=message, now=at, desk=wiring.deductions())
-    _count(message.order_no, outcome, cost.units)
+    count_deduction(message.order_no, outcome, cost.units)
 
 
 def _ask(message: AskMessage, at: datetime) -> None:
     with wiring.metered() as cost:
         outcome = deduction.ask(message=message, now=at, desk=wiring.deductions())
-    _count(message.order_no, outcome, cost.units)
-
-
-def _count(order_no: str, outcome: Outcome, write_units: float) -> None:
-    log.info("deduction", order_no=order_no, outcome=outcome, write_units=write_units)
-    count(f"Deductions_{outcome}")
+    count_deduction(message.order_no, outcome, cost.units)
 
 
 def _send(message: TextMessage, at: datetime) -> None:
@@ -117,12 +111,15 @@ def _each(
     outcomes = wiring.in_flight().map(
         lambda record: work(decoded(kind, record["body"]), at), records
     )
-    failed = [
-        record["messageId"]
-        for record, outcome in zip(records, outcomes, strict=True)
-        if isinstance(outcome, Exception)
-    ]
-    for outcome in outcomes:
+    failed = []
+    for record, outcome in zip(records, outcomes, strict=True):
         if isinstance(outcome, Exception):
-            log.error("message failed", error=type(outcome).__name__)
-    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
+            # Which message and what kind of failure; never what the message carries.
+            log.error(
+                "message failed",
+                message_id=record["messageId"],
+                error=type(outcome).__name__,
+                where=where(outcome),
+            )
+            failed.append({"itemIdentifier": record["messageId"]})
+    return {"batchItemFailures": failed}

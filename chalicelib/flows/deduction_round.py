@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
 from chalicelib.domain import loan as loans
-from chalicelib.domain.deduction import Deduction, FailureClass, Skip, Status, order_no_of
+from chalicelib.domain.deduction import Deduction, FailureClass, Skip, Status, facts_of, order_no_of
 from chalicelib.domain.loan import Loan, Slot
 from chalicelib.domain.money import ZERO
 from chalicelib.domain.run import NONE, RoundTotals, Run, Tally
@@ -19,6 +19,9 @@ from chalicelib.flows.ports import (
     Runs,
     WalkMessage,
 )
+
+UNFINISHED_NAMED_MAX = 500
+"""How many orders without an end a run item names; of more, it tells the number alone."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -198,13 +201,30 @@ def tally(*, run: Run, now: datetime, desk: Desk) -> Standing:
     """Write what became of the round; complete once every due was taken up and all ties."""
     standing = stand(run=run, desk=desk)
     totals = standing.totals
-    facts = {**totals.as_facts(), "unfinished": len(standing.unfinished)}
+    facts = {
+        **totals.as_facts(),
+        "unfinished": len(standing.unfinished),
+        "unfinished_orders": list(standing.unfinished[:UNFINISHED_NAMED_MAX]),
+    }
     all_out = len(run.parts) == desk.shards
     if all_out and totals.is_complete and not run.is_complete:
         desk.runs.put_totals(run.completed(at=now, totals=facts))
     else:
         desk.runs.put_totals(replace(run, totals=facts))
     return standing
+
+
+def still_unfinished(*, run: Run, desk: Desk) -> tuple[str, ...] | None:
+    """Name the orders a complete round still waits for, if they are the ones it waited for.
+
+    None if that is not so, or not known: then the whole round is to be read again.
+    """
+    if not run.is_complete or run.totals["unfinished"] > len(run.totals["unfinished_orders"]):
+        return None
+    loans_of = {no: facts_of(no)[2] for no in run.totals["unfinished_orders"]}
+    heads = desk.books.loans.get_many(list(loans_of.values()))
+    held = tuple(no for no, loan_id in loans_of.items() if _held(heads, loan_id, no))
+    return held if len(held) == len(loans_of) else None
 
 
 def is_settled(run: Run) -> bool:

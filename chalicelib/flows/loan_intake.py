@@ -204,4 +204,5 @@ def _loan_of(accepted: _Accepted) -> Loan:
         unpaid_due_on=position.unpaid_due_on(START, accepted.cut),
         funder_id=line.funder_id,
         funder_share_bps=line.funder_share_bps,
+        revolving=line.revolving,
     )

@@ -45,9 +45,8 @@ def run(*, now: datetime, desk: Desk) -> Report:
         for round_no in range(1, len(desk.round_at) + 1):
             opened = desk.rounds.runs.get(business_date, deduction_round.job_of(round_no))
             if opened is not None and not deduction_round.is_settled(opened):
-                standing = _sweep_round(opened=opened, now=now, desk=desk)
-                unknown += standing.totals.unknown.count
-                waiting += len(standing.waiting)
+                found = _sweep_round(opened=opened, now=now, desk=desk)
+                unknown, waiting = unknown + found[0], waiting + found[1]
     return Report(unknown=unknown, waiting=waiting, started=started)
 
 
@@ -69,7 +68,12 @@ def _start_what_is_late(*, now: datetime, desk: Desk) -> list[str]:
     return started
 
 
-def _sweep_round(*, opened: Run, now: datetime, desk: Desk) -> deduction_round.Standing:
+def _sweep_round(*, opened: Run, now: datetime, desk: Desk) -> tuple[int, int]:
+    """Sweep one round; return how many orders are unknown and how many dues wait."""
+    if known := deduction_round.still_unfinished(run=opened, desk=desk.rounds):
+        # Nothing has moved since the last tally: what it found is asked after, no more is read.
+        desk.asks.put(AskMessage(order_no=no, rung=None) for no in known)
+        return len(known), 0
     standing = deduction_round.tally(run=opened, now=now, desk=desk.rounds)
     desk.asks.put(AskMessage(order_no=no, rung=None) for no in standing.unfinished)
     # While the queue still works at the round, nothing is lost and nothing is put again.
@@ -79,7 +83,7 @@ def _sweep_round(*, opened: Run, now: datetime, desk: Desk) -> deduction_round.S
             deduction_round.message_of(line, opened.business_date, round_no)
             for line in standing.waiting
         )
-    return standing
+    return standing.totals.unknown.count, len(standing.waiting)
 
 
 def _is_late(at: time, now: datetime) -> bool:

@@ -5,12 +5,14 @@ file, logs, keys, MiniStack's data and temporary files, builds.  Two runs with d
 ports do not meet.  MiniStack keeps its state in memory: `down` forgets it.
 """
 
+import fcntl
 import os
 import shutil
 import sys
+import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import IO, Any, Self
 
 import boto3
 from botocore.config import Config
@@ -102,15 +104,28 @@ def home_of(root: Path, ports: Ports) -> Path:
     return root.resolve() / ".afterloan" / name
 
 
-def free_base(first: int) -> int:
-    """Find four free ports in a row, from a base on.
+def reserve_base(first: int) -> int:
+    """Find four free ports in a row, from a base on, and keep others of us off them.
+
+    The reservation is a lock on a file of the machine, and ends with this process.
 
     :raises NoFreePortsError: if there are none among the next thousand.
     """
     for base in range(first, first + 1000, 10):
+        lock = (Path(tempfile.gettempdir()) / f"afterloan-ports-{base}.lock").open("w")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            lock.close()
+            continue
         if not any(is_listening(port) for port in range(base, base + 4)):
+            _reserved.append(lock)
             return base
+        lock.close()
     raise NoFreePortsError(f"no four free ports in a row from {first} on; set {PORT_SETTING}")
+
+
+_reserved: list[IO[str]] = []
 
 
 def up(home: Path, ports: Ports, *, strict: bool = True) -> Cloud:

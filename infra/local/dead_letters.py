@@ -25,6 +25,14 @@ def held(sqs: Any, only: str = "") -> dict[str, int]:
     return {name: _count(sqs, name) for name in QUEUES if only in ("", name)}
 
 
+def peek(sqs: Any, name: str) -> list[str]:
+    """Read up to ten dead letters of a queue and leave them where they are."""
+    received = sqs.receive_message(
+        QueueUrl=_url(sqs, f"{name}-dlq"), MaxNumberOfMessages=10, VisibilityTimeout=0
+    )
+    return [message["Body"] for message in received.get("Messages", [])]
+
+
 def redrive(sqs: Any, name: str) -> int:
     """Put a queue's dead letters back: put first, then deleted, so a reader may see one twice."""
     source, target = _url(sqs, f"{name}-dlq"), _url(sqs, name)

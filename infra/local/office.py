@@ -4,6 +4,8 @@ import os
 from datetime import datetime
 from pathlib import Path
 
+import boto3
+
 from chalicelib import wiring
 from chalicelib.adapters.wall_clock import wall_clock
 from infra.local.cloud import ACCOUNT, EXCHANGE_BUCKET, REGION, STAGE, Cloud, Ports, home_of
@@ -37,6 +39,7 @@ def connect(stage: str = STAGE) -> None:
     """Point everything chalicelib reads from the environment at a stage."""
     os.environ |= {"STAGE": stage, "POWERTOOLS_METRICS_DISABLED": "true"}
     if stage != STAGE:
+        os.environ |= _of_stacks(stage)
         return
     cloud = local_cloud()
     os.environ |= {
@@ -50,4 +53,23 @@ def connect(stage: str = STAGE) -> None:
         "PAYMENT_URL": cloud.payment_url,
         "SMS_URL": cloud.sms_url,
         "EVENTS_TOPIC_ARN": f"arn:aws:sns:{REGION}:{ACCOUNT}:afterloan-{STAGE}-servicing-events",
+    }
+
+
+def _of_stacks(stage: str) -> dict[str, str]:
+    """Read what the tools need of a deployed stage from its two stacks.
+
+    :raises botocore.exceptions.ClientError: if a stack is not there, or may not be read.
+    """
+    cloudformation = boto3.client("cloudformation")
+    data, app = (
+        cloudformation.describe_stacks(StackName=f"afterloan-{stage}-{name}")["Stacks"][0]
+        for name in ("data", "app")
+    )
+    outputs = {one["OutputKey"]: one["OutputValue"] for one in data["Outputs"]}
+    parameters = {one["ParameterKey"]: one["ParameterValue"] for one in app["Parameters"]}
+    return {
+        "EXCHANGE_BUCKET": outputs["ExchangeBucket"],
+        "PAYMENT_URL": parameters["PaymentUrl"],
+        "SMS_URL": parameters["SmsUrl"],
     }

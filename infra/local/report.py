@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any
 
 from chalicelib import wiring
-from chalicelib.domain.deduction import Deduction, Skip, Status
+from chalicelib.domain.deduction import Answer, Deduction, Skip, Status
 from chalicelib.domain.due import Due
 from chalicelib.domain.loan import Loan, Schedule, Slot
 from chalicelib.domain.money import Money
@@ -103,7 +103,9 @@ def _is_held(order_no: str) -> bool:
 def _write_units(cloud: Cloud, journal: Sequence[Deduction]) -> dict[str, Any]:
     """Add up what each order cost over all its Lambdas' calls, as DynamoDB counted it."""
     spent: Counter[str] = Counter()
-    for line in _log_lines(cloud, ("deduct", "ask", "take_payment_notification", "file_landed")):
+    for line in _log_lines(
+        cloud, ("deduct", "ask", "take_payment_notification", "file_landed", "close_day")
+    ):
         if "write_units" in line:
             spent[line["order_no"]] += line["write_units"]
     ended: dict[str, list[float]] = defaultdict(list)
@@ -268,13 +270,26 @@ def loan_as_text(loan: Loan, schedule: Schedule, dues: Due, deductions: Sequence
     return "\n".join(lines)
 
 
-def order_as_text(order_no: str, record: Deduction | Skip | None, slot: Slot | None) -> str:
-    """Write one order."""
+def order_as_text(
+    order_no: str, record: Deduction | Skip | None, slot: Slot | None, answer: Answer
+) -> str:
+    """Write one order: what we know, what is in flight, what the platform says."""
+    journal = "-"
     if isinstance(record, Deduction):
-        return _deduction_line(record).strip()
+        journal = _deduction_line(record).strip()
     if isinstance(record, Skip):
-        return f"{order_no}  SKIPPED {record.reason} {record.note}  listed {record.listed} 元"
-    return f"{order_no}  UNKNOWN, in flight since {slot.sent_at if slot else '-'}"
+        journal = f"SKIPPED {record.reason} {record.note}  listed {record.listed} 元"
+    flight = f"{slot.amount} 元 since {slot.sent_at:%Y-%m-%d %H:%M:%S}" if slot else "-"
+    amount = f"{answer.amount} 元" if answer.amount else ""
+    says = (answer.status, amount, answer.trade_no, answer.failure_code, answer.note)
+    return "\n".join(
+        [
+            order_no,
+            _row("journal", journal),
+            _row("in flight", flight),
+            _row("the platform says", "  ".join(word for word in says if word)),
+        ]
+    )
 
 
 def _deduction_line(record: Deduction) -> str:

@@ -22,7 +22,7 @@ def cloud():
     from infra.local import cloud as local_cloud
     from infra.local import office
 
-    os.environ["AFTERLOAN_PORT_BASE"] = str(local_cloud.free_base(9500))
+    os.environ["AFTERLOAN_PORT_BASE"] = str(local_cloud.reserve_base(9500))
     from infra.local.deployment import deploy_locally
 
     asked = office.local_cloud()

@@ -265,6 +265,17 @@ class TestTheSweep:
         assert len(world.deductions.messages) == 6, "a long round, or a paused one, is not doubled"
 
 
+    def test_reads_a_complete_round_no_more_than_its_open_orders(self):
+        world = a_day(a_book(World()))
+        before = world.outside.boundaries
+
+        report = sweep.run(now=at(21, 15), desk=sweeping(world))
+
+        assert (report.unknown, report.waiting) == (1, 0)
+        assert world.outside.boundaries - before < 40
+        assert [message.order_no for message in world.asks.messages] == ["20261124-1-LN6"] * 2
+
+
 class TestTheWatch:
     def test_names_what_is_late(self):
         world = a_book(World())

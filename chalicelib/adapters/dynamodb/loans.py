@@ -90,6 +90,7 @@ class DynamoLoans:
             last_failure=loan.last_failure or None,
             funder_id=loan.funder_id or None,
             funder_share_bps=loan.funder_share_bps or None,
+            revolving=loan.revolving or None,
             version=loan.version,
             agenda_key=agenda_key(loan.unpaid_due_on, shard)
             if on_agenda and loan.unpaid_due_on
@@ -149,5 +150,6 @@ def _loan_of(row: LoanRow) -> Loan:
         last_failure=row.last_failure or "",
         funder_id=row.funder_id or "",
         funder_share_bps=row.funder_share_bps or 0,
+        revolving=bool(row.revolving),
         version=row.version,
     )
