@@ -33,6 +33,9 @@ deploy: $(VENV)/ready ## deploy both stacks: make deploy STAGE=test
 bench: $(VENV)/ready ## measure; never part of the tests
 	$(BIN)/python -m bench
 
+bench-peer: $(VENV)/ready ## install what the bench compares with
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r bench/requirements-bench.txt
+
 clean: ## stop what runs and remove what was built
 	-@test -x $(BIN)/python && $(BIN)/python bin/afterloan down
 	rm -rf .afterloan build
@@ -44,4 +47,4 @@ $(VENV)/ready: requirements.txt requirements-dev.txt constraints.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@
 
-.PHONY: help demo check test package deploy bench clean
+.PHONY: help demo check test package deploy bench bench-peer clean

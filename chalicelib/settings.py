@@ -15,6 +15,10 @@ class MissingSettingError(Exception):
     """A setting that has no default is not in the environment."""
 
 
+class IllegalSettingError(Exception):
+    """Settings that contradict each other, or have no place in this stage."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Settings:
     """What differs from stage to stage and from lender to lender.
@@ -44,6 +48,16 @@ class Settings:
     list_at: time
     round_at: tuple[time, ...]
     window: SendWindow
+
+    def __post_init__(self) -> None:
+        if self.stage == "prod" and self.test_clock:
+            raise IllegalSettingError("TEST_CLOCK has no place in production")
+        if self.window.opens >= self.window.closes:
+            raise IllegalSettingError("SEND_FROM comes before SEND_UNTIL")
+        if list(self.round_at) != sorted(set(self.round_at)) or not 1 <= len(self.round_at) <= 3:
+            raise IllegalSettingError("ROUND_AT names one to three times, in clock order")
+        if self.agenda_shards < 1 or self.calls_in_flight < 1:
+            raise IllegalSettingError("AGENDA_SHARDS and CALLS_IN_FLIGHT are at least 1")
 
     @classmethod
     def from_environ(cls) -> Self:

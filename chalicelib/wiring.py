@@ -1,6 +1,5 @@
 """Which adapter stands behind which port.  The only module that builds them, each once."""
 
-import json
 from collections.abc import Callable
 from datetime import timedelta
 from functools import cache, partial
@@ -25,9 +24,10 @@ from chalicelib.adapters.file_dialects import CsvFormat
 from chalicelib.adapters.in_flight import InFlight
 from chalicelib.adapters.object_store import S3ObjectStore
 from chalicelib.adapters.payment_platform import Breaker, HttpPaymentPlatform
+from chalicelib.adapters.platform_keys import PlatformKeys
 from chalicelib.adapters.queues import SqsQueue
 from chalicelib.adapters.rate_limit import TokenBucket
-from chalicelib.adapters.signatures import Signer, Verifier
+from chalicelib.adapters.signatures import Verifier
 from chalicelib.adapters.signed_http import SignedHttp
 from chalicelib.adapters.sms_platform import HttpSmsPlatform, read_templates
 from chalicelib.adapters.wall_clock import wall_clock
@@ -134,6 +134,8 @@ def files() -> landing.Desk:
                 format=CsvFormat(layout=file_layouts.LOANS),
                 apply=lambda batch, _now: loan_intake.take(batch=batch, desk=intakes()),
                 takes_good_lines=True,
+                # What one call takes in within its time: about 30,000 loans; more come in parts.
+                bytes_max=5 * landing.MEBIBYTE,
             ),
             landing.Route(
                 kind="bill",
@@ -279,25 +281,18 @@ def payment_platform() -> HttpPaymentPlatform:
     )
 
 
-@cache
 def payment_verifier() -> Verifier:
-    return Verifier(_secret("payment-platform")["platform_public_keys"])
+    return _keys("payment-platform").verifier()
 
 
-@cache
 def sms_verifier() -> Verifier:
-    return Verifier(_secret("sms-platform")["platform_public_keys"])
+    return _keys("sms-platform").verifier()
 
 
 def _signed_http(platform: str, base_url: str, *, read_seconds: float = 8.0) -> SignedHttp:
-    def keys() -> tuple[Signer, Verifier]:
-        secret = _secret(platform)
-        ours = Signer(secret["key_id"], secret["private_key_pem"])
-        return ours, Verifier(secret["platform_public_keys"])
-
     return SignedHttp(
         base_url=base_url,
-        keys=keys,
+        keys=_keys(platform),
         clock=wall_clock,
         read_seconds=read_seconds,
         on_bad_signature=lambda: telemetry.count("SignaturesRefused"),
@@ -305,12 +300,9 @@ def _signed_http(platform: str, base_url: str, *, read_seconds: float = 8.0) -> 
 
 
 @cache
-def _secret(platform: str) -> dict[str, Any]:
-    found = client("secretsmanager").get_secret_value(
-        SecretId=f"afterloan/{settings().stage}/{platform}"
-    )
-    secret: dict[str, Any] = json.loads(found["SecretString"])
-    return secret
+def _keys(platform: str) -> PlatformKeys:
+    secret_id = f"afterloan/{settings().stage}/{platform}"
+    return PlatformKeys(client=client("secretsmanager"), secret_id=secret_id)
 
 
 @cache

@@ -215,8 +215,8 @@ class FakeDueLists(_Counted):
         self.lists: dict[tuple[date, int, int], tuple] = {}
         self.manifests: dict[tuple[date, int], dict] = {}
 
-    def write(self, *, business_date: date, round_no: int, shard: int, lines) -> None:
-        self.lists[business_date, round_no, shard] = tuple(lines)
+    def write(self, *, business_date: date, round_no: int, shard: int, lines):
+        return self.lists.setdefault((business_date, round_no, shard), tuple(lines))
 
     def read(self, *, business_date: date, round_no: int, shard: int):
         return iter(self.lists[business_date, round_no, shard])

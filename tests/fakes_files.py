@@ -47,6 +47,11 @@ class FakeObjects(_Counted):
     def read(self, key: str) -> bytes:
         return self.bodies[key]
 
+    def write_once(self, key: str, body: bytes) -> bool:
+        is_new = key not in self.bodies
+        self.bodies.setdefault(key, body)
+        return is_new
+
     def write(self, key: str, body: bytes) -> None:
         self.bodies[key] = body
 
@@ -333,6 +338,8 @@ def a_worked_day(outcomes: dict[str, str | list[str]], *, day: date = TODAY) -> 
             deduction_round.send_out(message=message, now=now, desk=world.rounds)
         for message in world.deductions._take_all():
             deduction.take(message=message, now=now, desk=world.deducting)
+        opened = world.runs.rows[day, deduction_round.job_of(round_no)]
+        deduction_round.tally(run=opened, now=now, desk=world.rounds)
     return world
 
 

@@ -371,7 +371,8 @@ class TestTheMergedTemplate:
     def test_lets_a_message_of_a_batch_fail_alone(self, functions):
         for name, function in functions.items():
             for event in events_of(function):
-                if event["Properties"].get("BatchSize", 1) > 1:
+                # Every handler of messages returns its failures: unread, they would be successes.
+                if event["Type"] in {"SQS", "DynamoDB"}:
                     types = event["Properties"]["FunctionResponseTypes"]
                     assert types == ["ReportBatchItemFailures"], name
 

@@ -1,7 +1,7 @@
 """Due lists as JSON Lines in the exchange bucket: a file for each mode and shard, and a manifest."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -27,7 +27,7 @@ class S3DueLists:
 
     def write(
         self, *, business_date: date, round_no: int, shard: int, lines: Iterable[DueLine]
-    ) -> None:
+    ) -> Sequence[DueLine]:
         by_mode: dict[str, list[str]] = {mode: [] for mode in self.modes}
         for line in lines:
             if line.mode not in by_mode:
@@ -35,7 +35,8 @@ class S3DueLists:
             by_mode[line.mode].append(written(line) + "\n")
         for mode, texts in by_mode.items():
             key = _key(business_date, mode, round_no, f"shard-{shard}.jsonl")
-            self.store.write(key, "".join(texts).encode())
+            self.store.write_once(key, "".join(texts).encode())
+        return tuple(self.read(business_date=business_date, round_no=round_no, shard=shard))
 
     def read(self, *, business_date: date, round_no: int, shard: int) -> Iterator[DueLine]:
         """Read a shard's list, mode by mode.

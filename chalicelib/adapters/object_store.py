@@ -12,7 +12,7 @@ from chalicelib.flows.ports import StoredObject
 
 CHUNK_BYTES = 1024 * 1024
 MISSING = frozenset(("NoSuchKey", "404", "NotFound"))
-REPLACED = frozenset(("PreconditionFailed", "412"))
+REPLACED = frozenset(("PreconditionFailed", "412", "ConditionalRequestConflict", "409"))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,6 +36,14 @@ class S3ObjectStore:
 
     def write(self, key: str, body: bytes) -> None:
         self.client.put_object(Bucket=self.bucket, Key=key, Body=body)
+
+    def write_once(self, key: str, body: bytes) -> bool:
+        try:
+            with _errors(key):
+                self.client.put_object(Bucket=self.bucket, Key=key, Body=body, IfNoneMatch="*")
+        except ObjectReplacedError:
+            return False
+        return True
 
     def head(self, key: str) -> StoredObject | None:
         try:

@@ -41,19 +41,27 @@ class Breaker:
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
         self._failures = 0
-        self._opened_at = float("-inf")
+        self._opened_at: float | None = None
         self._lock = threading.Lock()
 
-    def is_closed(self) -> bool:
-        return self._monotonic() - self._opened_at >= OPEN_SECONDS
+    def lets_through(self) -> bool:
+        """Say whether a call is worth making; of an open breaker's pause, one caller finds the end."""
+        with self._lock:
+            if self._opened_at is None:
+                return True
+            if self._monotonic() - self._opened_at < OPEN_SECONDS:
+                return False
+            self._opened_at = self._monotonic()
+            return True
 
     def heard(self, *, answered: bool) -> None:
         """Count a call that was answered, or was not."""
         with self._lock:
             self._failures = 0 if answered else self._failures + 1
-            if self._failures >= FAILURES_UNTIL_OPEN:
+            if answered:
+                self._opened_at = None
+            elif self._failures >= FAILURES_UNTIL_OPEN:
                 self._opened_at = self._monotonic()
-                self._failures = FAILURES_UNTIL_OPEN - 1
 
 
 class HttpPaymentPlatform:
@@ -68,7 +76,7 @@ class HttpPaymentPlatform:
         self._breaker = breaker
 
     def is_available(self) -> bool:
-        return self._breaker.is_closed()
+        return self._breaker.lets_through()
 
     def deduct(self, order: Order) -> Answer:
         return self._answer(

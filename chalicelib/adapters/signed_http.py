@@ -5,8 +5,7 @@ import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import urllib3
 
@@ -32,6 +31,14 @@ class Reply:
     body: bytes
 
 
+class Keys(Protocol):
+    def signer(self) -> Signer:
+        """Give the key we sign with now."""
+
+    def verifier(self) -> Verifier:
+        """Give the keys the other side may sign with now."""
+
+
 class SignedHttp:
     """One platform's address and keys.  Connections are kept; calls are never repeated.
 
@@ -42,7 +49,7 @@ class SignedHttp:
         self,
         *,
         base_url: str,
-        keys: Callable[[], tuple[Signer, Verifier]],
+        keys: Keys,
         clock: Callable[[], datetime],
         on_bad_signature: Callable[[], None] = lambda: None,
         connect_seconds: float = 1.0,
@@ -50,7 +57,7 @@ class SignedHttp:
         connections: int = 16,
     ) -> None:
         self._base_url = base_url.rstrip("/")
-        self._find_keys = keys
+        self._keys = keys
         self._clock = clock
         self._on_bad_signature = on_bad_signature
         self._pool = urllib3.PoolManager(
@@ -59,17 +66,13 @@ class SignedHttp:
             maxsize=connections,
         )
 
-    @cached_property
-    def _keys(self) -> tuple[Signer, Verifier]:
-        return self._find_keys()
-
     def call(self, method: str, path: str, payload: Mapping[str, Any] | None = None) -> Reply:
         """Make one call.
 
         :raises NoAnswerError: on time-out, refusal, bad signature or an oversized answer.
         """
         body = json.dumps(payload, ensure_ascii=False).encode() if payload is not None else b""
-        headers = self._keys[0].sign(
+        headers = self._keys.signer().sign(
             method,
             path,
             body,
@@ -93,7 +96,7 @@ class SignedHttp:
         if len(response.data) > ANSWER_BYTES_MAX:
             raise NoAnswerError("oversized")
         try:
-            self._keys[1].verify(method, path, response.headers, response.data)
+            self._keys.verifier().verify(method, path, response.headers, response.data)
         except BadSignatureError as error:
             if response.status == 429:
                 return Reply(status=429, body=b"")

@@ -13,6 +13,8 @@ def count_deduction(order_no: str, outcome: str, write_units: float) -> None:
     """Log and count one piece of work on one order."""
     log.info("deduction", order_no=order_no, outcome=outcome, write_units=write_units)
     count(f"Deductions_{outcome}")
+    if outcome == "contradicted":
+        count("Contradictions")
 
 
 def count(name: str, value: float = 1) -> None:

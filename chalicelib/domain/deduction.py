@@ -141,6 +141,9 @@ class Skip:
     recorded_at: datetime = field(kw_only=True)
 
 
+ROUNDS = frozenset({"1", "2", "3"})
+
+
 class IllegalOrderNumberError(ValueError):
     """The text is not an order number of a round."""
 
@@ -164,7 +167,7 @@ def facts_of(order_no: str) -> tuple[date, int, str]:
     """
     day, _, rest = order_no.partition("-")
     round_no, _, loan_id = rest.partition("-")
-    if not (len(day) == 8 and day.isascii() and day.isdigit() and round_no in "123" and loan_id):
+    if not (len(day) == 8 and day.isascii() and day.isdigit() and round_no in ROUNDS and loan_id):
         raise IllegalOrderNumberError(f"not an order number: {order_no!r}")
     try:
         business_date = date(int(day[:4]), int(day[4:6]), int(day[6:]))

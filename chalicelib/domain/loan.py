@@ -118,6 +118,10 @@ class NothingInFlightError(Exception):
     """The loan's slot is empty: there is no order whose money could be posted."""
 
 
+class TermsMovedError(Exception):
+    """What was ordered is not what the terms say now: a person must look, no fen may vanish."""
+
+
 def posted(*, loan: Loan, schedule: Schedule, product: Product) -> tuple[Loan, Paid]:
     """Take the money of the order in the slot: the loan moves on and the slot is free.
 
@@ -125,10 +129,13 @@ def posted(*, loan: Loan, schedule: Schedule, product: Product) -> tuple[Loan, P
     allocation comes out whenever and however often this is computed.
 
     :raises NothingInFlightError: if the slot is empty.
+    :raises TermsMovedError: if the product's terms were changed under an order in flight.
     """
     if loan.slot is None:
         raise NothingInFlightError(loan.loan_id)
     dues = owed(loan=loan, schedule=schedule, product=product, as_of=loan.slot.as_of)
+    if dues.components != loan.slot.components:
+        raise TermsMovedError(loan.slot.order_no)
     paid = allocation.allocate(amount=loan.slot.amount, due=dues, product=product)
     moved = allocation.position_after(
         position=loan.position, schedule=schedule, due=dues, paid=paid

@@ -8,7 +8,7 @@ from chalice.app import Blueprint, SQSEvent
 
 from chalicelib import wiring
 from chalicelib.adapters.queues import decoded
-from chalicelib.adapters.telemetry import count_deduction, log
+from chalicelib.adapters.telemetry import count, count_deduction, log
 from chalicelib.entrypoints.boundary import boundary, now, where
 from chalicelib.flows import deduction, deduction_round, due_list, notices
 from chalicelib.flows.notice_ports import ReceiptMessage, TextMessage
@@ -77,7 +77,8 @@ def take_receipt(event: SQSEvent) -> dict[str, Any]:
 
 def _walk(message: WalkMessage, at: datetime) -> None:
     if message.job == due_list.JOB:
-        due_list.walk(message=message, now=at, desk=wiring.mornings())
+        run = due_list.walk(message=message, now=at, desk=wiring.mornings())
+        count("LoansLeftOut", len(run.totals.get("left_out", ())))
     else:
         deduction_round.send_out(message=message, now=at, desk=wiring.rounds())
 

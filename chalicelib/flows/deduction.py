@@ -11,9 +11,11 @@ from enum import StrEnum
 from chalicelib.domain import loan as loans
 from chalicelib.domain.allocation import Paid
 from chalicelib.domain.deduction import (
+    FAILURE_CLASSES,
     Answer,
     AnswerStatus,
     Deduction,
+    FailureClass,
     Order,
     Result,
     Skip,
@@ -58,6 +60,7 @@ class Outcome(StrEnum):
     UNKNOWN = "unknown"
     SKIPPED = "skipped"
     REPEATED = "repeated"
+    CONTRADICTED = "contradicted"
     PUT_OFF = "put_off"
 
 
@@ -114,9 +117,14 @@ def take(*, message: DeductionMessage, now: datetime, desk: Desk) -> Outcome:
 def ask(*, message: AskMessage, now: datetime, desk: Desk) -> Outcome:
     """Ask what became of an unknown order, and end it if the platform knows; safe to repeat."""
     loan = _loan_of(message.order_no, desk)
-    if not _is_in_flight(loan, message.order_no):
-        return Outcome.REPEATED
-    return _resume(loan=loan, now=now, rung=message.rung, desk=desk)
+    if _is_in_flight(loan, message.order_no):
+        return _resume(loan=loan, now=now, rung=message.rung, desk=desk)
+    record = desk.books.journal.find(message.order_no)
+    if isinstance(record, Deduction) and record.result.status is Status.FAILED:
+        answer = desk.platform.ask(message.order_no)
+        if answer.status is AnswerStatus.SUCCEEDED:
+            return _contradicted(record=record, desk=desk)
+    return Outcome.REPEATED
 
 
 def settle_from_bill(
@@ -141,10 +149,40 @@ def close_unknown(*, order_no: str, now: datetime, desk: Desk) -> Outcome:
     answer = desk.platform.ask(order_no)
     if answer.status is AnswerStatus.NOT_EXIST:
         answer = desk.platform.close(order_no)
+    if answer.status is AnswerStatus.FAILED and answer.failure_code not in FAILURE_CLASSES:
+        # A code nobody listed, and a whole day's bill without it: it failed, for whatever reason.
+        result = Result(
+            status=Status.FAILED,
+            failure_code=answer.failure_code or "UNNAMED",
+            failure_class=FailureClass.RETRY_LATER,
+        )
+        return _end(loan=loan, result=result, now=now, desk=desk, settled_by="bill")
     if answer.status is AnswerStatus.NOT_EXIST:
         # Neither known nor closable, and a whole day's bill without it: it never arrived.
         return _end(loan=loan, result=failed("CLOSED"), now=now, desk=desk, settled_by="bill")
     return _conclude(loan=loan, answer=answer, now=now, rung=None, desk=desk, settled_by="bill")
+
+
+def hold(*, loan_id: str, reason: str, desk: Desk) -> None:
+    """Let nothing more be deducted from a loan until the reason is lifted; the first one stands."""
+    while (loan := desk.books.loans.get(loan_id)) and not loan.hold:
+        if _written(replace(loan, hold=reason), desk):
+            return
+
+
+def lift(*, loan_id: str, reason: str, desk: Desk) -> None:
+    """Take this very reason off a loan, if it is what holds it."""
+    while (loan := desk.books.loans.get(loan_id)) and loan.hold == reason:
+        if _written(replace(loan, hold=""), desk):
+            return
+
+
+def _written(loan: Loan, desk: Desk) -> bool:
+    try:
+        desk.books.loans.write(loan)
+    except MovedByAnotherError:
+        return False
+    return True
 
 
 # --- the steps --------------------------------------------------------------------------
@@ -265,8 +303,21 @@ def _end(*, loan: Loan, result: Result, now: datetime, desk: Desk, settled_by: s
     record = _record_of(loan=loan, result=result, now=now, desk=desk, settled_by=settled_by)
     if not desk.books.journal.put(record):
         standing = desk.books.journal.find(record.order_no)
-        record = standing if isinstance(standing, Deduction) else record
+        if isinstance(standing, Deduction):
+            if standing.result.status is Status.FAILED and result.status is Status.SUCCEEDED:
+                _post(loan=loan, record=standing, desk=desk)
+                return _contradicted(record=standing, desk=desk)
+            record = standing
     return _post(loan=loan, record=record, desk=desk)
+
+
+def _contradicted(*, record: Deduction, desk: Desk) -> Outcome:
+    """Hold a loan whose failed order the platform now calls paid: nothing more may be taken.
+
+    The journal is not changed; the bill will show the money, and a person decides.
+    """
+    hold(loan_id=record.loan_id, reason=f"contradiction {record.order_no}", desk=desk)
+    return Outcome.CONTRADICTED
 
 
 def _record_of(

@@ -40,6 +40,10 @@ class DueListMissingError(Exception):
     """The due list of the date is not complete: there is nothing a round could trust."""
 
 
+class RoundNotOverError(Exception):
+    """The round before still has dues nobody took up: what may be tried again is not known yet."""
+
+
 def job_of(round_no: int) -> str:
     """Name the job of a round.
 
@@ -58,10 +62,14 @@ def start(*, business_date: date, round_no: int, now: datetime, desk: Desk) -> R
     """Start a round, one message a shard; a shard that went out already is left alone.
 
     :raises DueListMissingError: if the due list of the date is not complete.
+    :raises RoundNotOverError: if the round before is not complete; the sweep starts it then.
     """
     listed = desk.runs.get(business_date, due_list.JOB)
     if listed is None or not listed.is_complete:
         raise DueListMissingError(business_date.isoformat())
+    before = desk.runs.get(business_date, job_of(round_no - 1))
+    if round_no > 1 and not (before and before.is_complete):
+        raise RoundNotOverError(f"{business_date} {job_of(round_no - 1)}")
     job = job_of(round_no)
     run = desk.runs.start(business_date=business_date, job=job, at=now)
     if not run.is_complete:
@@ -114,8 +122,9 @@ def _lines_of(*, message: WalkMessage, round_no: int, desk: Desk) -> Iterator[Du
             failed_in=round_no - 1,
             desk=desk,
         )
-        lists.write(business_date=business_date, round_no=round_no, shard=shard, lines=lines)
-        yield from lines
+        yield from lists.write(
+            business_date=business_date, round_no=round_no, shard=shard, lines=lines
+        )
 
 
 def _still_owed(
@@ -214,22 +223,25 @@ def tally(*, run: Run, now: datetime, desk: Desk) -> Standing:
     return standing
 
 
-def still_unfinished(*, run: Run, desk: Desk) -> tuple[str, ...] | None:
-    """Name the orders a complete round still waits for, if they are the ones it waited for.
+def still_unfinished(*, run: Run, desk: Desk) -> Standing | None:
+    """Say of a complete round that it waits for the very orders it waited for, from their heads.
 
     None if that is not so, or not known: then the whole round is to be read again.
     """
-    if not run.is_complete or run.totals["unfinished"] > len(run.totals["unfinished_orders"]):
+    named = run.totals.get("unfinished_orders", ())
+    if not run.is_complete or run.totals.get("unfinished") != len(named):
         return None
-    loans_of = {no: facts_of(no)[2] for no in run.totals["unfinished_orders"]}
+    loans_of = {no: facts_of(no)[2] for no in named}
     heads = desk.books.loans.get_many(list(loans_of.values()))
-    held = tuple(no for no, loan_id in loans_of.items() if _held(heads, loan_id, no))
-    return held if len(held) == len(loans_of) else None
+    if not all(_held(heads, loan_id, no) for no, loan_id in loans_of.items()):
+        return None
+    unknown = Tally(count=run.totals["unknown"]["count"])
+    return Standing(totals=RoundTotals(unknown=unknown), unfinished=tuple(named))
 
 
 def is_settled(run: Run) -> bool:
     """Whether every order of the round has its end, and every end is posted."""
-    return run.is_complete and not run.totals["unfinished"]
+    return run.is_complete and not run.totals.get("unfinished")
 
 
 def _results_last(*, desk: Desk, business_date: date) -> Sequence[Deduction | Skip]:

@@ -42,12 +42,20 @@ class Desk:
     shards: int
 
 
+class ShardsLoweredError(Exception):
+    """The book is spread over more shards than the setting names: some loans would be lost."""
+
+
 class UntiedTotalsError(Exception):
     """The shards' totals do not add up to the list's."""
 
 
 def make(*, business_date: date, now: datetime, desk: Desk) -> Run:
-    """Start the walk, one message a shard; a shard that is done already is left alone."""
+    """Start the walk, one message a shard; a shard that is done already is left alone.
+
+    :raises ShardsLoweredError: if the last list was made of more shards.
+    """
+    _check_shards(desk)
     run = desk.runs.start(business_date=business_date, job=JOB, at=now)
     if not run.is_complete:
         # All shards done and yet not complete: the last one died before it tied the run.
@@ -56,6 +64,13 @@ def make(*, business_date: date, now: datetime, desk: Desk) -> Run:
             WalkMessage(job=JOB, business_date=business_date, shard=shard) for shard in undone
         )
     return run
+
+
+def _check_shards(desk: Desk) -> None:
+    last = desk.runs.last_completed(JOB)
+    run = desk.runs.get(last, JOB) if last else None
+    if run and len(run.parts) > desk.shards:
+        raise ShardsLoweredError(f"{len(run.parts)} shards on {last}, {desk.shards} now")
 
 
 def walk(*, message: WalkMessage, now: datetime, desk: Desk) -> Run:
@@ -79,32 +94,50 @@ def _walk_shard(*, business_date: date, shard: int, now: datetime, desk: Desk) -
     lines: list[DueLine] = []
     reminders: list[ServicingEvent] = []
     moves: Counter[str] = Counter()
+    met: set[str] = set()
+    left_out: set[str] = set()
     last_completed = desk.runs.last_completed(JOB)
     for visit in visits(
         business_date=business_date, last_completed=last_completed, rules=desk.rules
     ):
-        entries = tuple(desk.books.loans.agenda(unpaid_due_on=visit.unpaid_due_on, shard=shard))
+        # A loan that is paid while the walk goes on moves to a later date: it is met once.
+        entries = tuple(
+            entry
+            for entry in desk.books.loans.agenda(unpaid_due_on=visit.unpaid_due_on, shard=shard)
+            if entry.loan_id not in met
+        )
+        met |= {entry.loan_id for entry in entries}
         if Ask.DEDUCT in visit.asks:
-            lines += _due_lines(entries=entries, business_date=business_date, desk=desk)
+            lines += _due_lines(
+                entries=entries, business_date=business_date, left_out=left_out, desk=desk
+            )
         if Ask.REMIND in visit.asks:
             reminders += _reminders(
-                entries=entries, visit=visit, business_date=business_date, now=now, desk=desk
+                entries=entries,
+                visit=visit,
+                business_date=business_date,
+                now=now,
+                left_out=left_out,
+                desk=desk,
             )
         if Ask.MOVE_STAGE in visit.asks and (stage := stage_of(visit.dpd, desk.rules.stages)):
             moves[stage.value] += len(entries)
-    desk.due_lists.write(business_date=business_date, round_no=1, shard=shard, lines=lines)
+    standing = desk.due_lists.write(
+        business_date=business_date, round_no=1, shard=shard, lines=lines
+    )
     desk.notices.put(reminders)
     return {
-        "modes": by_mode(lines),
+        "modes": by_mode(standing),
+        "left_out": sorted(left_out),
         "reminders": len(reminders),
         "stage_moves": dict(sorted((+moves).items())),
     }
 
 
 def _due_lines(
-    *, entries: Sequence[AgendaEntry], business_date: date, desk: Desk
+    *, entries: Sequence[AgendaEntry], business_date: date, left_out: set[str], desk: Desk
 ) -> Iterator[DueLine]:
-    for loan, dues in _owed(entries=entries, as_of=business_date, desk=desk):
+    for loan, dues in _owed(entries=entries, as_of=business_date, left_out=left_out, desk=desk):
         if dues.amount:
             yield DueLine(
                 loan_id=loan.loan_id,
@@ -124,9 +157,11 @@ def _reminders(
     visit: Visit,
     business_date: date,
     now: datetime,
+    left_out: set[str],
     desk: Desk,
 ) -> Iterator[ServicingEvent]:
-    for loan, dues in _owed(entries=entries, as_of=visit.unpaid_due_on, desk=desk):
+    owed = _owed(entries=entries, as_of=visit.unpaid_due_on, left_out=left_out, desk=desk)
+    for loan, dues in owed:
         if dues.amount:
             yield ServicingEvent(
                 event="due_soon",
@@ -140,14 +175,23 @@ def _reminders(
             )
 
 
-def _owed(*, entries: Sequence[AgendaEntry], as_of: date, desk: Desk) -> Iterator[tuple[Loan, Due]]:
-    """Read the heads again, for the agenda may lag, and say what each owes."""
+def _owed(
+    *, entries: Sequence[AgendaEntry], as_of: date, left_out: set[str], desk: Desk
+) -> Iterator[tuple[Loan, Due]]:
+    """Read the heads again, for the agenda may lag, and say what each owes.
+
+    A loan that cannot be reckoned (no schedule, a product withdrawn) is left out alone and
+    named; the others go on.
+    """
     heads = desk.books.loans.get_many([entry.loan_id for entry in entries])
     schedules = desk.books.schedules.get_many(
         [(loan.loan_id, loan.schedule_version) for loan in heads.values()]
     )
     for loan_id in sorted(heads):
         loan = heads[loan_id]
+        if loan_id not in schedules or loan.product not in desk.books.products:
+            left_out.add(loan_id)
+            continue
         yield (
             loan,
             loans.owed(
@@ -199,6 +243,9 @@ def _complete(*, run: Run, now: datetime, desk: Desk) -> Run:
         at=now,
         totals={
             "modes": listed,
+            "left_out": sorted(
+                loan_id for part in run.parts.values() for loan_id in part.get("left_out", ())
+            ),
             "reminders": sum(part["reminders"] for part in run.parts.values()),
             "stage_moves": dict(sorted((+moves).items())),
         },

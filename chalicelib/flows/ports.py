@@ -233,6 +233,9 @@ class ObjectStore(Protocol):
     def write(self, key: str, body: bytes) -> None:
         """Write an object; the same again changes nothing that matters."""
 
+    def write_once(self, key: str, body: bytes) -> bool:
+        """Write an object unless there is one; False if there is."""
+
     def head(self, key: str) -> StoredObject | None: ...
 
     def keys(self, prefix: str) -> Iterator[str]: ...
@@ -243,8 +246,11 @@ class DueLists(Protocol):
 
     def write(
         self, *, business_date: date, round_no: int, shard: int, lines: Iterable[DueLine]
-    ) -> None:
-        """Write one shard's list, a file for each mode."""
+    ) -> Sequence[DueLine]:
+        """Write one shard's list, a file for each mode, and return the list that stands.
+
+        A list is written once: of two who walk the same shard, both go on with the first's.
+        """
 
     def read(self, *, business_date: date, round_no: int, shard: int) -> Iterator[DueLine]: ...
 

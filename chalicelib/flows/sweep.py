@@ -10,7 +10,10 @@ from chalicelib.flows.ports import AskMessage, Queue
 PATIENCE = timedelta(minutes=10)
 """How long a round's own messages are given before the sweep puts them again."""
 
-DAYS_BACK = 3
+DAYS_BACK = 30
+
+NOT_YET = (deduction_round.DueListMissingError, deduction_round.RoundNotOverError)
+"""Why a round that is late cannot start with this sweep; a later one tries again."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,15 +41,22 @@ def run(*, now: datetime, desk: Desk) -> Report:
 
     Safe to repeat and to run beside the jobs themselves: it only puts messages again.
     """
-    started = tuple(_start_what_is_late(now=now, desk=desk))
     unknown = waiting = 0
+    unfinished: list[str] = []
     for days_ago in range(DAYS_BACK + 1):
         business_date = now.date() - timedelta(days=days_ago)
         for round_no in range(1, len(desk.round_at) + 1):
             opened = desk.rounds.runs.get(business_date, deduction_round.job_of(round_no))
             if opened is not None and not deduction_round.is_settled(opened):
                 found = _sweep_round(opened=opened, now=now, desk=desk)
-                unknown, waiting = unknown + found[0], waiting + found[1]
+                unfinished += found.unfinished
+                unknown += found.totals.unknown.count
+                waiting += len(found.waiting)
+    # One question each, unless earlier ones still wait for their turn.
+    if not desk.asks.is_busy():
+        desk.asks.put(AskMessage(order_no=no, rung=None) for no in unfinished)
+    # After the tallies, for they say whether the round before is over.
+    started = tuple(_start_what_is_late(now=now, desk=desk))
     return Report(unknown=unknown, waiting=waiting, started=started)
 
 
@@ -60,22 +70,20 @@ def _start_what_is_late(*, now: datetime, desk: Desk) -> list[str]:
         job = deduction_round.job_of(round_no)
         opened = runs.get(today, job)
         if _is_late(at, now) and (opened is None or len(opened.parts) < desk.rounds.shards):
-            if _is_complete(runs.get(today, due_list.JOB)):
+            try:
                 deduction_round.start(
                     business_date=today, round_no=round_no, now=now, desk=desk.rounds
                 )
+            except NOT_YET:
+                continue
             started.append(job)
     return started
 
 
-def _sweep_round(*, opened: Run, now: datetime, desk: Desk) -> tuple[int, int]:
-    """Sweep one round; return how many orders are unknown and how many dues wait."""
+def _sweep_round(*, opened: Run, now: datetime, desk: Desk) -> deduction_round.Standing:
     if known := deduction_round.still_unfinished(run=opened, desk=desk.rounds):
-        # Nothing has moved since the last tally: what it found is asked after, no more is read.
-        desk.asks.put(AskMessage(order_no=no, rung=None) for no in known)
-        return len(known), 0
+        return known  # nothing has moved since the last tally: no more is read
     standing = deduction_round.tally(run=opened, now=now, desk=desk.rounds)
-    desk.asks.put(AskMessage(order_no=no, rung=None) for no in standing.unfinished)
     # While the queue still works at the round, nothing is lost and nothing is put again.
     if now - opened.started_at > PATIENCE and not desk.rounds.deductions.is_busy():
         round_no = deduction_round.round_of(opened.job)
@@ -83,7 +91,7 @@ def _sweep_round(*, opened: Run, now: datetime, desk: Desk) -> tuple[int, int]:
             deduction_round.message_of(line, opened.business_date, round_no)
             for line in standing.waiting
         )
-    return standing.totals.unknown.count, len(standing.waiting)
+    return standing
 
 
 def _is_late(at: time, now: datetime) -> bool:

@@ -10,6 +10,7 @@ from chalicelib.flows.ports import Runs
 
 LIST_PATIENCE = timedelta(minutes=30)
 ROUND_PATIENCE = timedelta(hours=2)
+DAYS_BACK = 30
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,6 +32,7 @@ def late(*, now: datetime, desk: Desk) -> tuple[str, ...]:
 
 def _late(now: datetime, desk: Desk) -> Iterator[str]:
     today, yesterday = now.date(), now.date() - timedelta(days=1)
+    last = desk.runs.last_completed(due_list.JOB)
     runs = {run.job: run for run in desk.runs.of_day(today)}
     if _is_past(desk.list_at, LIST_PATIENCE, now) and not _is_complete(runs.get(due_list.JOB)):
         yield f"{today} {due_list.JOB}"
@@ -38,13 +40,15 @@ def _late(now: datetime, desk: Desk) -> Iterator[str]:
         job = deduction_round.job_of(round_no)
         if _is_past(at, ROUND_PATIENCE, now) and not _is_complete(runs.get(job)):
             yield f"{today} {job}"
-    if desk.runs.get(yesterday, due_list.JOB) is None:
-        return
-    yield from (
-        f"{yesterday} {job}"
-        for by, job in ((desk.bill_by, f"reconciliation_{desk.channel}"), (desk.close_by, "close"))
-        if _is_past(by, timedelta(), now) and not _is_done(yesterday, job, desk)
-    )
+    if last and desk.runs.get(yesterday, due_list.JOB) is None:
+        yield f"{yesterday} {due_list.JOB}"
+    for days_ago in range(1, DAYS_BACK + 1):
+        day = today - timedelta(days=days_ago)
+        if desk.runs.get(day, due_list.JOB) is None or _is_done(day, "close", desk):
+            continue
+        for by, job in ((desk.bill_by, f"reconciliation_{desk.channel}"), (desk.close_by, "close")):
+            if (day < yesterday or _is_past(by, timedelta(), now)) and not _is_done(day, job, desk):
+                yield f"{day} {job}"
 
 
 def _is_done(business_date: date, job: str, desk: Desk) -> bool:

@@ -208,6 +208,7 @@ def _run_lines(job: str, run: Mapping[str, Any]) -> list[str]:
     if "modes" in totals:
         lines += [_row(mode, _tally(tally)) for mode, tally in totals["modes"].items()]
         lines.append(_row("reminders", f"{totals['reminders']:>6} 笔"))
+        lines += [_row("left out", loan_id) for loan_id in totals["left_out"]]
         lines += [_row(f"to {name}", f"{n:>6} 笔") for name, n in totals["stage_moves"].items()]
     elif "due" in totals:
         lines.append(_row("due", _tally(totals["due"])))

@@ -4,6 +4,7 @@ import json
 import logging
 from datetime import UTC, datetime
 from random import Random  # noqa: TID251 - seeded: the simulator's receipt ids
+from types import SimpleNamespace
 
 import pytest
 
@@ -67,7 +68,7 @@ def platform_at(url, key_folder, **changes):
     verifier = Verifier(changes.get("public_keys", ours["platform_public_keys"]))
     http = SignedHttp(
         base_url=url,
-        keys=lambda: (signer, verifier),
+        keys=SimpleNamespace(signer=lambda: signer, verifier=lambda: verifier),
         clock=wall_clock,
         connect_seconds=1.0,
         read_seconds=2.0,

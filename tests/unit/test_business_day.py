@@ -1,5 +1,6 @@
 """A business day over the in-memory world: list, rounds, sweep; repeated, reordered, interrupted."""
 
+import contextlib
 from collections import Counter
 from datetime import time, timedelta
 
@@ -71,9 +72,11 @@ def a_day(world: World, *, times: int = 1) -> World:
     drain(world, at(0, 10), times=times)
     for round_no, hour in ((1, 8), (2, 16)):
         for _ in range(times):
-            deduction_round.start(
-                business_date=TODAY, round_no=round_no, now=at(hour), desk=world.rounds
-            )
+            # A round that is not over yet is left to the sweep, as a failed schedule is on AWS.
+            with contextlib.suppress(deduction_round.RoundNotOverError):
+                deduction_round.start(
+                    business_date=TODAY, round_no=round_no, now=at(hour), desk=world.rounds
+                )
         drain(world, at(hour), times=times)
         for _ in range(times):
             sweep.run(now=at(hour, 30), desk=sweeping(world))
@@ -130,6 +133,39 @@ class TestTheMorning:
 
         assert small.outside.boundaries == large.outside.boundaries
 
+    def test_leaves_a_loan_that_cannot_be_reckoned_out_alone_and_names_it(self):
+        world = a_book(World())
+        world.book(a_loan("LX", product="withdrawn"), a_schedule())
+        del world.schedules.rows["LN2", 1]
+        due_list.make(business_date=TODAY, now=at(0, 10), desk=world.morning)
+        drain(world, at(0, 10))
+
+        assert totals_of(world, "due_list")["left_out"] == ["LN2", "LX"]
+        assert totals_of(world, "due_list")["modes"]["self_operated"]["count"] == 5
+
+    def test_goes_on_with_the_list_that_stands_when_two_walk_a_shard(self):
+        world = a_book(World())
+        due_list.make(business_date=TODAY, now=at(0, 10), desk=world.morning)
+        message, _ = world.walks._take_all()
+        first = due_list._walk_shard(
+            business_date=TODAY, shard=message.shard, now=at(0, 10), desk=world.morning
+        )
+        for loan_id in ("LN1", "LN2", "LN3", "LN4", "LN5", "LN6"):
+            world.loans.rows.pop(loan_id)
+        due_list.walk(message=message, now=at(0, 11), desk=world.morning)
+        run = world.runs.rows[TODAY, "due_list"]
+
+        assert run.parts[message.shard]["modes"] == first["modes"]
+
+    def test_is_not_made_of_fewer_shards_than_the_book_is_spread_over(self):
+        world = a_day(a_book(World()))
+        world.shards = 1
+
+        with pytest.raises(due_list.ShardsLoweredError):
+            due_list.make(
+                business_date=TODAY + timedelta(days=1), now=at(0, 10), desk=world.morning
+            )
+
 
 class TestTheRounds:
     def test_account_for_every_due(self):
@@ -159,6 +195,19 @@ class TestTheRounds:
 
         with pytest.raises(deduction_round.DueListMissingError):
             deduction_round.start(business_date=TODAY, round_no=1, now=at(8), desk=world.rounds)
+
+    def test_the_second_waits_until_the_first_is_over(self):
+        world = a_book(World())
+        sweep.run(now=at(16, 50), desk=sweeping(world))
+        drain(world, at(16, 50))
+        started = []
+        for hour, minute in ((17, 0), (17, 15), (17, 30), (17, 45)):
+            started.append(sweep.run(now=at(hour, minute), desk=sweeping(world)).started)
+            drain(world, at(hour, minute))
+
+        assert started[0] == ("round_1",)
+        assert "round_2" in {job for jobs in started[1:] for job in jobs}
+        assert totals_of(world, "round_2")["due"]["count"] == 2
 
     def test_skip_what_was_paid_between_list_and_deduction(self):
         world = a_book(World())
@@ -264,16 +313,14 @@ class TestTheSweep:
 
         assert len(world.deductions.messages) == 6, "a long round, or a paused one, is not doubled"
 
-
     def test_reads_a_complete_round_no_more_than_its_open_orders(self):
         world = a_day(a_book(World()))
-        before = world.outside.boundaries
+        world.due_lists.lists.clear()  # reading a list again would fail
 
         report = sweep.run(now=at(21, 15), desk=sweeping(world))
 
         assert (report.unknown, report.waiting) == (1, 0)
-        assert world.outside.boundaries - before < 40
-        assert [message.order_no for message in world.asks.messages] == ["20261124-1-LN6"] * 2
+        assert [message.order_no for message in world.asks.messages] == ["20261124-1-LN6"]
 
 
 class TestTheWatch:

@@ -1,16 +1,26 @@
 """Nobody is charged twice and no success is lost, wherever the worker dies."""
 
+from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 
-from chalicelib.domain.deduction import SkipReason, Status, order_no_of
-from chalicelib.domain.loan import LoanStatus
+from chalicelib.domain.deduction import (
+    Answer,
+    AnswerStatus,
+    IllegalOrderNumberError,
+    SkipReason,
+    Status,
+    facts_of,
+    order_no_of,
+)
+from chalicelib.domain.loan import LoanStatus, TermsMovedError
 from chalicelib.domain.money import Money
 from chalicelib.flows import deduction
 from chalicelib.flows.deduction import Outcome
 from chalicelib.flows.ports import AskMessage, DeductionMessage
-from tests.builders import TODAY, a_loan, a_schedule, at
+from tests.builders import PRODUCT, TODAY, a_loan, a_schedule, at
 from tests.fakes import Crash, World
 
 ORDER_NO = order_no_of(business_date=TODAY, round_no=1, loan_id="LN1")
@@ -166,6 +176,69 @@ class TestAnUnknownOrder:
         assert loan_of(world).slot is None
 
 
+class TestAPlatformThatContradictsItself:
+    def test_has_the_loan_held_so_that_nothing_more_is_taken(self):
+        world = a_world("insufficient_funds")
+        take(world)
+        world.platform.ends[ORDER_NO] = Answer(
+            status=AnswerStatus.SUCCEEDED, trade_no="T1", amount=DUE, paid_at=at(9)
+        )
+
+        assert ask(world, rung=None) is Outcome.CONTRADICTED
+        assert loan_of(world).hold == f"contradiction {ORDER_NO}"
+        second = order_no_of(business_date=TODAY, round_no=2, loan_id="LN1")
+        message = DeductionMessage(order_no=second, listed_fen=DUE.fen)
+        again = deduction.take(message=message, now=at(16), desk=world.deducting)
+        assert again is Outcome.SKIPPED
+        assert not world.platform.charged
+
+    def test_changes_nothing_that_is_recorded(self):
+        world = a_world("insufficient_funds")
+        take(world)
+        before = dict(world.journal.results)
+        world.platform.ends[ORDER_NO] = Answer(
+            status=AnswerStatus.SUCCEEDED, trade_no="T1", amount=DUE, paid_at=at(9)
+        )
+        ask(world)
+
+        assert world.journal.results == before
+
+
+class TestAHold:
+    def test_is_lifted_by_its_own_reason_alone(self):
+        world = a_world()
+        deduction.hold(loan_id="LN1", reason="one", desk=world.deducting)
+        deduction.hold(loan_id="LN1", reason="two", desk=world.deducting)
+        deduction.lift(loan_id="LN1", reason="two", desk=world.deducting)
+        assert loan_of(world).hold == "one"
+        deduction.lift(loan_id="LN1", reason="one", desk=world.deducting)
+        assert loan_of(world).hold == ""
+
+    def test_of_a_loan_nobody_knows_is_no_harm(self):
+        deduction.hold(loan_id="NOBODY", reason="one", desk=a_world().deducting)
+
+
+def test_money_never_vanishes_when_terms_move_under_an_order_in_flight():
+    world = a_world("timeout_after_charge")
+    take(world)
+    dearer = replace(PRODUCT, penalty_uplift=Decimal(1))
+    loan = replace(loan_of(world), unpaid_due_on=TODAY - timedelta(days=9))
+    world.loans.rows["LN1"] = replace(
+        loan, slot=replace(loan.slot, as_of=TODAY + timedelta(days=9))
+    )
+    world.books.products[PRODUCT.code] = dearer
+
+    with pytest.raises(TermsMovedError):
+        ask(world)
+    assert not world.journal.results
+
+
+@pytest.mark.parametrize("order_no", ["20261124--LN9", "20261124-12-LN9", "20261124-4-LN9", "x"])
+def test_an_odd_order_number_is_refused_as_one(order_no):
+    with pytest.raises(IllegalOrderNumberError):
+        facts_of(order_no)
+
+
 class TestADueThatIsNotSent:
     def test_is_skipped_when_the_loan_has_been_paid(self):
         world = a_world()
@@ -242,6 +315,4 @@ def test_dying_anywhere_leaves_the_same_end(outcome):
 
 
 def _same_but_for_version(loan, other):
-    from dataclasses import replace
-
     return replace(loan, version=other.version)
