@@ -170,6 +170,8 @@ def reconciling() -> reconciliation.Desk:
         discrepancies=DynamoDiscrepancies(),
         settle_from_bill=partial(_metered, deduction.settle_from_bill),
         close_unknown=partial(_metered, deduction.close_unknown),
+        hold=partial(deduction.hold, desk=deductions()),
+        lift=partial(deduction.lift, desk=deductions()),
     )
 
 

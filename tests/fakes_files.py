@@ -171,6 +171,8 @@ class FileWorld(World):
             discrepancies=self.discrepancies,
             settle_from_bill=partial(deduction.settle_from_bill, desk=self.deducting),
             close_unknown=partial(deduction.close_unknown, desk=self.deducting),
+            hold=partial(deduction.hold, desk=self.deducting),
+            lift=partial(deduction.lift, desk=self.deducting),
         )
 
     @property

@@ -9,7 +9,7 @@ from chalicelib.domain.run import Run
 from chalicelib.flows import deduction_round, due_list, landing, reconciliation
 
 JOB = reconciliation.CLOSE_JOB
-DAYS_BACK = 7
+DAYS_BACK = 30
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,7 +39,8 @@ class Closing:
 def close(*, business_date: date, now: datetime, desk: Desk) -> Closing:
     """Close the day if nothing is open; safe to repeat, and a closed day stays closed."""
     if _is_complete(desk.rounds.runs.get(business_date, JOB)):
-        return Closing(business_date=business_date)
+        left = sum(_unresolved(business_date, channel, desk) for channel in desk.channels)
+        return Closing(business_date=business_date, discrepancies=left)
     found = (
         *_open_jobs(business_date, desk),
         *_open_channels(business_date, now, desk),

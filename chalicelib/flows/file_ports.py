@@ -172,6 +172,11 @@ class SettleFromBill(Protocol):
         """Post an unknown order that the bill shows paid with the amount ordered; safe to repeat."""
 
 
+class HoldLoan(Protocol):
+    def __call__(self, *, loan_id: str, reason: str) -> None:
+        """Put this reason on a loan's hold, or take it off again; of an unknown loan nothing."""
+
+
 class CloseUnknown(Protocol):
     def __call__(self, *, order_no: str, now: datetime) -> object:
         """End an unknown order that a complete bill does not show paid; safe to repeat.

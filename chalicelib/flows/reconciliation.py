@@ -11,7 +11,7 @@ is resolved.  Two rules settle by themselves, and a record of the journal they m
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from chalicelib.domain import reconciliation as matching
 from chalicelib.domain.deduction import Deduction, facts_of
@@ -29,11 +29,12 @@ from chalicelib.domain.reconciliation import (
     paid_on,
 )
 from chalicelib.domain.run import Run, Tally, sum_of
-from chalicelib.flows import deduction_round, landing
+from chalicelib.flows import deduction_round, discrepancy, landing
 from chalicelib.flows.file_ports import (
     CloseUnknown,
     Discrepancies,
     Fault,
+    HoldLoan,
     SettleFromBill,
     UnusableFileError,
 )
@@ -44,6 +45,12 @@ ROUND_JOBS = "round_"
 BILLED_ON = "billed_on"
 
 
+CLOSES_MAX = 100
+"""How many unknown orders one pass closes at the platform; the close of day passes each hour."""
+
+CLOCKS_DIFFER = timedelta(minutes=5)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Desk:
     """All that a day is reconciled with; `rounds` knows the orders that have no end yet."""
@@ -52,6 +59,8 @@ class Desk:
     discrepancies: Discrepancies
     settle_from_bill: SettleFromBill
     close_unknown: CloseUnknown
+    hold: HoldLoan
+    lift: HoldLoan
 
 
 class PrematureBillError(Exception):
@@ -111,12 +120,31 @@ def run(*, batch: Batch[BillRow], channel: str, now: datetime, desk: Desk) -> Ru
     account, orders = _compared(sheet)
     if strays := _strays(account.findings, desk):
         account, orders = _compared(sheet, strays)
-    settled = [_settle(found, now=now, desk=desk) for found in account.findings]
+    to_close = [found for found in account.findings if found.shows_unknown_unpaid]
+    left_for_later = {id(found) for found in to_close[CLOSES_MAX:]}
+    settled = [
+        _settle(found, now=now, desk=desk)
+        for found in account.findings
+        if id(found) not in left_for_later
+    ]
     if any(settled):
         account, orders = _compared(sheet, strays)
     _check_ties(account, orders, batch)
+    if overtaken := _overtaken(sheet):
+        return overtaken
     _write_discrepancies([_tried_elsewhere(found, sheet) for found in account.findings], sheet)
     return _complete(account, orders, sheet)
+
+
+def _overtaken(sheet: _Sheet) -> Run | None:
+    """Find what a newer bill, or the close of the day, wrote while this one was worked."""
+    runs, batch = sheet.desk.rounds.runs, sheet.batch
+    standing = runs.get(batch.business_date, job_of(sheet.channel))
+    bill = standing.totals.get("bill", {}) if standing else {}
+    closed = runs.get(batch.business_date, CLOSE_JOB)
+    is_newer = bill.get("version", 0) > batch.version
+    is_closed = bool(closed and closed.is_complete) and bill.get("sha256") != batch.sha256
+    return standing if is_newer or is_closed else None
 
 
 def again(
@@ -136,7 +164,7 @@ def again(
 def unresolved(*, business_date: date, channel: str, desk: Desk) -> Sequence[Discrepancy]:
     """List what keeps the day open."""
     standing = desk.discrepancies.of_day(business_date, channel)
-    return [discrepancy for discrepancy in standing if not discrepancy.is_resolved]
+    return [each for each in standing if not each.is_resolved]
 
 
 # --- the two sides ----------------------------------------------------------------------
@@ -163,7 +191,7 @@ def _rows(batch: Batch[BillRow]) -> Iterator[BillRow]:
     """Stream the rows; one that was paid on another day is in the wrong bill, and spoils it."""
     faults = []
     for line in batch.lines():
-        if line.record and paid_on(line.record.paid_at) == batch.business_date:
+        if line.record and batch.business_date in _days_of(line.record.paid_at):
             yield line.record
         else:
             faults.append(
@@ -171,6 +199,11 @@ def _rows(batch: Batch[BillRow]) -> Iterator[BillRow]:
             )
     if faults:
         raise UnusableFileError(*faults)
+
+
+def _days_of(paid_at: datetime) -> frozenset[date]:
+    """Name the day of a payment; at its edges, for clocks differ, the neighbour's as well."""
+    return frozenset(paid_on(paid_at + shift) for shift in (-CLOCKS_DIFFER, CLOCKS_DIFFER))
 
 
 def _orders(
@@ -275,18 +308,16 @@ def _judged_elsewhere(row: BillRow, desk: Desk) -> Match:
 
 def _billed_elsewhere(sheet: _Sheet) -> frozenset[str]:
     standing = sheet.desk.discrepancies.of_day(sheet.batch.business_date, sheet.channel)
-    return frozenset(
-        discrepancy.order_no for discrepancy in standing if BILLED_ON in discrepancy.facts
-    )
+    return frozenset(each.order_no for each in standing if BILLED_ON in each.facts)
 
 
 def _explain(found: Match, sheet: _Sheet) -> bool:
     """Write into the order's own day that it is billed on ours; False if its bill had it, too."""
     order_day, desk = facts_of(found.order_no)[0], sheet.desk
     standing = {
-        discrepancy.kind: discrepancy
-        for discrepancy in desk.discrepancies.of_day(order_day, sheet.channel)
-        if discrepancy.order_no == found.order_no and _is_unbilled(discrepancy)
+        each.kind: each
+        for each in desk.discrepancies.of_day(order_day, sheet.channel)
+        if each.order_no == found.order_no and _is_unbilled(each)
     }
     reconciled = desk.rounds.runs.get(order_day, job_of(sheet.channel))
     if reconciled and reconciled.is_complete and not standing:
@@ -307,17 +338,18 @@ def _explain(found: Match, sheet: _Sheet) -> bool:
             state=DiscrepancyState.OPEN,
             facts={**pooled.facts, BILLED_ON: billed_on},
         )
-    for discrepancy in standing.values():
-        if not discrepancy.is_resolved:
-            _resolve(discrepancy, reason=f"billed on {billed_on}", sheet=sheet)
+    for each in standing.values():
+        if not each.is_resolved:
+            discrepancy.resolve(
+                each, reason=f"billed on {billed_on}", now=sheet.now, keeper=sheet.desk
+            )
     return True
 
 
-def _is_unbilled(discrepancy: Discrepancy) -> bool:
+def _is_unbilled(found: Discrepancy) -> bool:
     """Whether it says that the bill of the order's own day did not have it."""
-    return discrepancy.kind is Kind.CROSS_DAY or (
-        discrepancy.kind in {Kind.MISSING_THERE, Kind.STATUS_DIFFERS}
-        and not discrepancy.facts.get("there")
+    return found.kind is Kind.CROSS_DAY or (
+        found.kind in {Kind.MISSING_THERE, Kind.STATUS_DIFFERS} and not found.facts.get("there")
     )
 
 
@@ -325,34 +357,16 @@ def _is_unbilled(discrepancy: Discrepancy) -> bool:
 
 
 def _write_discrepancies(findings: Iterable[Match], sheet: _Sheet) -> None:
-    """Open what is found, and resolve what is found no more; the same again writes nothing."""
-    batch, desk = sheet.batch, sheet.desk
-    standing = {
-        discrepancy.discrepancy_id: discrepancy
-        for discrepancy in desk.discrepancies.of_day(batch.business_date, sheet.channel)
-    }
+    batch = sheet.batch
     found = matching.discrepancies(
         findings=findings, business_date=batch.business_date, channel=sheet.channel, at=sheet.now
     )
-    for discrepancy_id, discrepancy in found.items():
-        before = standing.get(discrepancy_id)
-        opened = replace(discrepancy, opened_at=before.opened_at) if before else discrepancy
-        if opened != before:
-            desk.discrepancies.put(opened)
-    for discrepancy_id, before in standing.items():
-        if discrepancy_id not in found and before.state is DiscrepancyState.OPEN:
-            reason = f"not found again with version {batch.version} of the bill"
-            _resolve(before, reason=reason, sheet=sheet)
-
-
-def _resolve(discrepancy: Discrepancy, *, reason: str, sheet: _Sheet) -> None:
-    sheet.desk.discrepancies.put(
-        replace(
-            discrepancy,
-            state=DiscrepancyState.RESOLVED,
-            resolved_at=sheet.now,
-            reason=reason,
-        )
+    discrepancy.write(
+        found=found,
+        standing=sheet.desk.discrepancies.of_day(batch.business_date, sheet.channel),
+        gone=f"not found again with version {batch.version} of the bill",
+        now=sheet.now,
+        keeper=sheet.desk,
     )
 
 

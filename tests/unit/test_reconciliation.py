@@ -19,7 +19,7 @@ from chalicelib.domain.reconciliation import (
 )
 from chalicelib.flows import deduction, reconciliation
 from chalicelib.flows.landing import Outcome
-from chalicelib.flows.ports import AskMessage
+from chalicelib.flows.ports import AskMessage, DeductionMessage
 from chalicelib.flows.reconciliation import PrematureBillError
 from simulators.bill import Charge, aimed, make, mutation_of
 from tests.builders import TODAY, a_schedule, at
@@ -170,6 +170,60 @@ DEFECTS = {
 
 def plant(rows: Rows, defect: str) -> None:
     DEFECTS[defect][2](rows)
+
+
+class TestMoneyTheJournalHasNot:
+    """What the bill shows paid is not taken a second time while nobody has decided."""
+
+    def held(self, world, loan_id="LN21"):
+        return world.loans.rows[loan_id].hold
+
+    @pytest.fixture
+    def world(self):
+        return a_worked_day(SUCCESSES | {"LN21": "limit_exceeded"})
+
+    def billed(self, world):
+        return [*the_true_bill(world).values(), a_bill_row("LN21", order_no=order("LN21"))]
+
+    def test_holds_the_loan_until_the_discrepancy_is_resolved(self, world):
+        reconcile(world, self.billed(world))
+        assert self.held(world) == f"discrepancy status_differs#{order('LN21')}"
+
+        reconcile(world, the_true_bill(world).values(), key=SECOND_BILL_KEY)
+        assert self.held(world) == ""
+
+    def test_is_not_deducted_again_the_next_day(self, world):
+        reconcile(world, self.billed(world))
+        tomorrow = DeductionMessage(order_no="20261125-1-LN21", listed_fen=DUE.fen * 2)
+        deduction.take(message=tomorrow, now=at(12, day=TOMORROW), desk=world.deducting)
+
+        assert "20261125-1-LN21" not in world.platform.charged
+        assert world.journal.skips["20261125-1-LN21"].reason == "on_hold"
+
+    def test_of_orders_that_are_not_ours_holds_nobody(self, world):
+        row = a_bill_row("LN01", order_no="somebody-elses", trade_no="T77")
+        reconcile(world, [*the_true_bill(world).values(), row])
+
+        assert {loan.hold for loan in world.loans.rows.values()} == {""}
+
+
+def test_one_pass_closes_so_many_unknown_orders_and_the_next_one_the_rest(monkeypatch):
+    monkeypatch.setattr(reconciliation, "CLOSES_MAX", 1)
+    never_arrived = dict.fromkeys(("LN41", "LN42"), "timeout_before_charge")
+    world = a_worked_day(SUCCESSES | never_arrived)
+    reconcile(world, the_true_bill(world).values())
+    left = [loan_id for loan_id in never_arrived if world.loans.rows[loan_id].slot]
+    assert len(left) == 1
+    assert totals(world)["ties"]
+
+    reconciliation.again(
+        business_date=TODAY,
+        channel="main",
+        now=TOMORROW_AT_TEN,
+        desk=world.reconciling,
+        files=world.arrivals,
+    )
+    assert not any(world.loans.rows[loan_id].slot for loan_id in never_arrived)
 
 
 class TestDefects:
@@ -489,6 +543,13 @@ class TestABillThatIsNotTheDays:
         assert world.loans.rows["LN31"].slot is not None
         assert (TODAY, "reconciliation_main") not in world.runs.rows
 
+    def test_may_have_a_row_of_the_first_seconds_after_midnight(self):
+        world = a_worked_day(SUCCESSES)
+        rows = the_true_bill(world)
+        rows["LN01"] |= {"paid_at": "2026-11-25T00:00:00+08:00"}
+
+        assert reconcile(world, rows.values()).outcome is Outcome.APPLIED
+
     def test_is_left_alone_while_the_day_is_not_over(self):
         world = a_worked_day(UNKNOWNS)
 
@@ -497,6 +558,22 @@ class TestABillThatIsNotTheDays:
         assert world.loans.rows["LN32"].slot is not None
 
         assert world.take(BILL_KEY).outcome is Outcome.APPLIED
+
+    def test_overtaken_by_a_newer_one_while_it_is_worked_writes_nothing(self, monkeypatch):
+        world = a_worked_day(SUCCESSES)
+
+        def overtaken(*_):
+            run = world.runs.start(
+                business_date=TODAY, job="reconciliation_main", at=TOMORROW_AT_TEN
+            )
+            newer = {"bill": {"version": 9}, "open": 0}
+            world.runs.put_totals(run.completed(at=TOMORROW_AT_TEN, totals=newer))
+
+        monkeypatch.setattr(reconciliation, "_check_ties", overtaken)
+        reconcile(world, list(the_true_bill(world).values())[1:])
+
+        assert totals(world)["bill"] == {"version": 9}
+        assert classes(world) == {}
 
     def test_is_set_aside_if_it_is_an_older_version(self):
         world = a_worked_day(SUCCESSES)
