@@ -22,7 +22,8 @@ check: $(VENV)/ready ## format, lint, types, imports, templates: what CI checks
 	$(BIN)/cfn-lint infra/data.yaml
 
 test: $(VENV)/ready ## all tests, those on the local cloud too
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --ignore tests/cloud
+	$(BIN)/python -m pytest tests/cloud
 
 package: $(VENV)/ready ## build the package that goes to AWS, and print its size
 	$(BIN)/python -m infra.local.deployment package --stage $(STAGE)

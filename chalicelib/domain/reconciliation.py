@@ -342,6 +342,10 @@ def discrepancies(
     return {discrepancy.discrepancy_id: discrepancy for discrepancy in opened}
 
 
+ROWS_SHOWN_MAX = 20
+"""How many of a bill's rows one discrepancy shows; of more it tells the number."""
+
+
 def _discrepancy(
     group: list[Match], *, business_date: date, channel: str, at: datetime
 ) -> Discrepancy:
@@ -358,7 +362,8 @@ def _discrepancy(
         facts={
             "note": group[0].note,
             "here": _order_facts(order) if order else None,
-            "there": [_row_facts(row) for row in rows],
+            "there": [_row_facts(row) for row in rows[:ROWS_SHOWN_MAX]],
+            "more_rows": max(len(rows) - ROWS_SHOWN_MAX, 0),
         },
         suggestion=SUGGESTIONS[group[0].kind],
     )

@@ -13,8 +13,8 @@ from chalicelib.domain.deduction import IllegalOrderNumberError, facts_of
 from chalicelib.domain.reconciliation import Discrepancy, DiscrepancyState, Kind
 from chalicelib.flows.file_ports import Discrepancies, HoldLoan
 
-UNBOOKED = frozenset({Kind.MISSING_HERE, Kind.STATUS_DIFFERS, Kind.DUPLICATE, Kind.CROSS_DAY})
-"""Where the bill may show money that the journal has not."""
+PAID_THERE = frozenset({"failed_here_paid_there", Kind.MISSING_HERE.value})
+"""What the note of a discrepancy says where the bill shows money that the journal has not."""
 
 
 class Keeper(Protocol):
@@ -43,9 +43,9 @@ def write(
     for discrepancy_id, each in found.items():
         known = before.get(discrepancy_id)
         opened = replace(each, opened_at=known.opened_at) if known else each
-        if opened != known:
-            keeper.discrepancies.put(opened)
-        if loan_id := _unbooked_loan(opened):
+        # What people have decided stands: then neither the record nor the loan is touched.
+        stands = opened == known or keeper.discrepancies.put(opened)
+        if stands and (loan_id := _unbooked_loan(opened)):
             keeper.hold(loan_id=loan_id, reason=_reason(opened))
     for discrepancy_id, each in before.items():
         if discrepancy_id not in found and each.state is DiscrepancyState.OPEN:
@@ -53,22 +53,44 @@ def write(
 
 
 def resolve(each: Discrepancy, *, reason: str, now: datetime, keeper: Keeper) -> None:
-    """Resolve a discrepancy by rule, and lift the hold it laid on its loan."""
+    """Lift the hold a discrepancy laid on its loan, then resolve it by rule.
+
+    In this order: who dies between finds it open and does both again.
+    """
+    if loan_id := _unbooked_loan(each):
+        keeper.lift(loan_id=loan_id, reason=_reason(each))
     keeper.discrepancies.put(
         replace(each, state=DiscrepancyState.RESOLVED, resolved_at=now, reason=reason)
     )
-    if loan_id := _unbooked_loan(each):
-        keeper.lift(loan_id=loan_id, reason=_reason(each))
+
+
+def is_unbilled(each: Discrepancy) -> bool:
+    """Whether it says that the bill of the order's own day did not have it."""
+    return each.kind is Kind.CROSS_DAY or (
+        each.kind in {Kind.MISSING_THERE, Kind.STATUS_DIFFERS} and not each.facts.get("there")
+    )
 
 
 def _unbooked_loan(each: Discrepancy) -> str:
     """Name the loan whose money the bill shows and the journal has not; empty if there is none."""
-    if each.is_resolved or each.kind not in UNBOOKED or not each.there:
+    if each.is_resolved or not _shows_more_there(each):
         return ""
     try:
         return facts_of(each.order_no)[2]
     except IllegalOrderNumberError:
         return ""
+
+
+def _shows_more_there(each: Discrepancy) -> bool:
+    match each.kind:
+        case Kind.MISSING_HERE | Kind.DUPLICATE:
+            return True
+        case Kind.AMOUNT_DIFFERS:
+            return bool(each.there and each.here and each.there > each.here)
+        case Kind.STATUS_DIFFERS | Kind.CROSS_DAY:
+            return each.facts.get("note") in PAID_THERE
+        case _:
+            return False
 
 
 def _reason(each: Discrepancy) -> str:

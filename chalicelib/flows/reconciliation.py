@@ -95,15 +95,15 @@ def take(*, batch: Batch[BillRow], channel: str, now: datetime, desk: Desk) -> A
 
     :raises UnusableFileError: if it is not this day's bill, or the day is closed.
     """
-    runs = desk.rounds.runs
-    standing = runs.get(batch.business_date, job_of(channel))
-    bill = standing.totals.get("bill", {}) if standing else {}
-    if bill.get("version", 0) > batch.version:
-        return Applied(applied=0, note=f"superseded by version {bill['version']}")
-    closed = runs.get(batch.business_date, CLOSE_JOB)
-    if closed and closed.is_complete and bill.get("sha256") != batch.sha256:
+    sheet = _Sheet(batch=batch, channel=channel, now=now, desk=desk)
+    if not _overtaken(sheet):
+        run(batch=batch, channel=channel, now=now, desk=desk)
+    # Asked again: a newer bill, or the close of the day, may have come while this one was worked.
+    if overtaken := _overtaken(sheet):
+        version = overtaken.totals["bill"]["version"]
+        if version > batch.version:
+            return Applied(applied=0, note=f"superseded by version {version}")
         raise UnusableFileError(Fault(reason="the day is closed: another bill needs an approval"))
-    run(batch=batch, channel=channel, now=now, desk=desk)
     return Applied(applied=batch.rows)
 
 
@@ -317,7 +317,7 @@ def _explain(found: Match, sheet: _Sheet) -> bool:
     standing = {
         each.kind: each
         for each in desk.discrepancies.of_day(order_day, sheet.channel)
-        if each.order_no == found.order_no and _is_unbilled(each)
+        if each.order_no == found.order_no and discrepancy.is_unbilled(each)
     }
     reconciled = desk.rounds.runs.get(order_day, job_of(sheet.channel))
     if reconciled and reconciled.is_complete and not standing:
@@ -344,13 +344,6 @@ def _explain(found: Match, sheet: _Sheet) -> bool:
                 each, reason=f"billed on {billed_on}", now=sheet.now, keeper=sheet.desk
             )
     return True
-
-
-def _is_unbilled(found: Discrepancy) -> bool:
-    """Whether it says that the bill of the order's own day did not have it."""
-    return found.kind is Kind.CROSS_DAY or (
-        found.kind in {Kind.MISSING_THERE, Kind.STATUS_DIFFERS} and not found.facts.get("there")
-    )
 
 
 # --- what is written --------------------------------------------------------------------

@@ -15,7 +15,7 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.filterwarnings("ignore::ResourceWarning"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def cloud():
     """Start the local cloud on free ports, deploy, and take it down again."""
     before = dict(os.environ)

@@ -200,6 +200,29 @@ class TestMoneyTheJournalHasNot:
         assert "20261125-1-LN21" not in world.platform.charged
         assert world.journal.skips["20261125-1-LN21"].reason == "on_hold"
 
+    def test_is_let_go_for_good_once_a_person_has_decided(self, world):
+        reconcile(world, self.billed(world))
+        [found] = world.discrepancies.of_day(TODAY, "main")
+        decided = replace(found, state=DiscrepancyState.RESOLVED, decided_by="finance")
+        world.discrepancies.rows[next(iter(world.discrepancies.rows))] = decided
+        world.loans.rows["LN21"] = replace(world.loans.rows["LN21"], hold="")
+        reconciliation.again(
+            business_date=TODAY,
+            channel="main",
+            now=TOMORROW_AT_TEN,
+            desk=world.reconciling,
+            files=world.arrivals,
+        )
+
+        assert self.held(world) == ""
+
+    def test_that_the_bill_lacks_holds_nobody(self, world):
+        rows = the_true_bill(world)
+        del rows["LN01"]
+        reconcile(world, rows.values())
+
+        assert self.held(world, "LN01") == ""
+
     def test_of_orders_that_are_not_ours_holds_nobody(self, world):
         row = a_bill_row("LN01", order_no="somebody-elses", trade_no="T77")
         reconcile(world, [*the_true_bill(world).values(), row])
