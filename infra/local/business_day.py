@@ -16,20 +16,11 @@ from chalicelib.adapters.queues import HELD
 from chalicelib.adapters.wall_clock import SHANGHAI
 from infra.local import controls
 from infra.local.cloud import STAGE, Cloud
+from infra.local.dead_letters import REDRIVEN
 
 QUIET_POLLS = 3
 POLL_SECONDS = 0.3
 QUIET_SECONDS_MAX = 120.0
-QUEUES = (
-    "files",
-    "walks",
-    "deductions",
-    "asks",
-    "payment-notifications",
-    "notices",
-    "texts",
-    "receipts",
-)
 
 
 class StepFailedError(Exception):
@@ -161,7 +152,7 @@ def wait_until_quiet(cloud: Cloud, *, seconds: float = QUIET_SECONDS_MAX) -> Non
     sqs = cloud.client("sqs")
     urls = {
         name: sqs.get_queue_url(QueueName=f"afterloan-{STAGE}-{name}")["QueueUrl"]
-        for name in QUEUES
+        for name in sorted(REDRIVEN)
     }
     deadline = stopwatch.monotonic() + seconds
     quiet = 0
