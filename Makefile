@@ -7,28 +7,29 @@ LOANS ?= 320
 SEED ?= 7
 KEEP ?=
 STAGE ?= local
+ASSETS := chalicelib/web/vendor/htmx.min.js
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-demo: $(VENV)/ready ## a business day on the local cloud, and the next morning (KEEP=1 leaves it running)
+demo: $(VENV)/ready $(ASSETS) ## a business day on the local cloud, and the next morning (KEEP=1 leaves it running)
 	@$(BIN)/python bin/afterloan demo --loans $(LOANS) --seed $(SEED) $(if $(KEEP),--keep)
 
-check: $(VENV)/ready ## format, lint, types, imports, templates: what CI checks
+check: $(VENV)/ready $(ASSETS) ## format, lint, types, imports, templates: what CI checks
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy app.py chalicelib infra simulators
 	$(BIN)/lint-imports
 	$(BIN)/cfn-lint infra/data.yaml
 
-test: $(VENV)/ready ## all tests, those on the local cloud too
+test: $(VENV)/ready $(ASSETS) ## all tests, those on the local cloud too
 	$(BIN)/python -m pytest -n 2 --dist loadgroup --ignore tests/cloud
 	$(BIN)/python -m pytest tests/cloud
 
-package: $(VENV)/ready ## build the package that goes to AWS, and print its size
+package: $(VENV)/ready $(ASSETS) ## build the package that goes to AWS, and print its size
 	$(BIN)/python -m infra.local.deployment package --stage $(STAGE)
 
-deploy: $(VENV)/ready ## deploy both stacks: make deploy STAGE=test
+deploy: $(VENV)/ready $(ASSETS) ## deploy both stacks: make deploy STAGE=test
 	$(BIN)/python -m infra.local.deployment deploy --stage $(STAGE)
 
 bench: $(VENV)/ready ## measure; never part of the tests
@@ -41,6 +42,12 @@ clean: ## stop what runs and remove what was built
 	-@test -x $(BIN)/python && $(BIN)/python bin/afterloan down
 	rm -rf .afterloan build
 
+assets: $(ASSETS) ## fetch what the pages load that is not ours, checked by its digest
+
+$(ASSETS): infra/assets/package.json infra/assets/package-lock.json | $(VENV)/ready
+	@echo "fetching the pages' assets ..."
+	@$(BIN)/python -m infra.assets.fetch
+
 $(VENV)/ready: requirements.txt requirements-dev.txt constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit("Afterloan needs Python 3.11 or newer, this is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -48,4 +55,4 @@ $(VENV)/ready: requirements.txt requirements-dev.txt constraints.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@
 
-.PHONY: help demo check test package deploy bench bench-peer clean
+.PHONY: help demo check test package deploy assets bench bench-peer clean

@@ -6,12 +6,22 @@ them.  Read timetable.py first: it is the business day in clock order.
 
 from chalice.app import Chalice
 
-from chalicelib.entrypoints import borrower_api, files, queues, streams, timetable
+from chalicelib.entrypoints import (
+    authorizer,
+    borrower_api,
+    files,
+    platform_api,
+    queues,
+    streams,
+    timetable,
+)
 
 app = Chalice(app_name="afterloan")
 
 app.register_blueprint(timetable.bp)  # the clock: due list, rounds, texts, sweep, close of day
 app.register_blueprint(files.bp)  # the exchange bucket: loans, bills
 app.register_blueprint(queues.bp)  # SQS: shards, deductions, unknown orders, texts, receipts
+app.register_blueprint(platform_api.bp)  # HTTP: what the platforms notify us of
 app.register_blueprint(streams.bp)  # the journal's stream: what happened, told to whoever listens
+app.register_blueprint(authorizer.bp)  # the API's door: proves the token
 app.register_blueprint(borrower_api.bp)  # HTTP

@@ -24,7 +24,8 @@ class Settings:
     """What differs from stage to stage and from lender to lender.
 
     `signed_path` is the path a platform signs when it calls us, made of the request's
-    context: on AWS just its `path`.
+    context: on AWS just its `path`.  `window` is when rounds may send, `active_window` when
+    borrowers may pay: it ends before midnight, so that an order is answered on its own date.
     """
 
     stage: str
@@ -34,6 +35,9 @@ class Settings:
     payment_url: str
     sms_url: str
     notify_url: str
+    token_issuer: str
+    token_audience: str
+    jwks_url: str
     signed_path: str
     channel: str
     test_clock: bool
@@ -48,16 +52,23 @@ class Settings:
     list_at: time
     round_at: tuple[time, ...]
     window: SendWindow
+    active_window: SendWindow
 
     def __post_init__(self) -> None:
         if self.stage == "prod" and self.test_clock:
             raise IllegalSettingError("TEST_CLOCK has no place in production")
         if self.window.opens >= self.window.closes:
             raise IllegalSettingError("SEND_FROM comes before SEND_UNTIL")
+        if self.active_window.opens >= self.active_window.closes:
+            raise IllegalSettingError("ACTIVE_FROM comes before ACTIVE_UNTIL")
         if list(self.round_at) != sorted(set(self.round_at)) or not 1 <= len(self.round_at) <= 3:
             raise IllegalSettingError("ROUND_AT names one to three times, in clock order")
         if self.agenda_shards < 1 or self.calls_in_flight < 1:
             raise IllegalSettingError("AGENDA_SHARDS and CALLS_IN_FLIGHT are at least 1")
+        if self.jwks_url and not self.jwks_url.startswith(("https://", "http://127.0.0.1:")):
+            raise IllegalSettingError(
+                "JWKS_URL is https: who could change the keys, could be anybody"
+            )
 
     @classmethod
     def from_environ(cls) -> Self:
@@ -73,6 +84,9 @@ class Settings:
             payment_url=os.environ.get("PAYMENT_URL", ""),
             sms_url=os.environ.get("SMS_URL", ""),
             notify_url=os.environ.get("NOTIFY_URL", ""),
+            token_issuer=os.environ.get("TOKEN_ISSUER", ""),
+            token_audience=os.environ.get("TOKEN_AUDIENCE", ""),
+            jwks_url=os.environ.get("JWKS_URL", ""),
             signed_path=os.environ.get("SIGNED_PATH", "{path}"),
             channel=os.environ.get("PAYMENT_CHANNEL", "main"),
             test_clock=os.environ.get("TEST_CLOCK", "off") == "on",
@@ -99,6 +113,10 @@ class Settings:
             window=SendWindow(
                 opens=time.fromisoformat(os.environ.get("SEND_FROM", "08:00")),
                 closes=time.fromisoformat(os.environ.get("SEND_UNTIL", "22:00")),
+            ),
+            active_window=SendWindow(
+                opens=time.fromisoformat(os.environ.get("ACTIVE_FROM", "00:00")),
+                closes=time.fromisoformat(os.environ.get("ACTIVE_UNTIL", "23:50")),
             ),
         )
 

@@ -8,8 +8,10 @@ from typing import Any
 import boto3
 
 from chalicelib.adapters import file_layouts, products, telemetry
+from chalicelib.adapters.access_tokens import AccessTokens
 from chalicelib.adapters.due_lists import S3DueLists
 from chalicelib.adapters.dynamodb import meter, tables
+from chalicelib.adapters.dynamodb.active_orders import DynamoActiveOrders
 from chalicelib.adapters.dynamodb.borrowers import DynamoBorrowers
 from chalicelib.adapters.dynamodb.controls import DynamoControls
 from chalicelib.adapters.dynamodb.discrepancies import DynamoDiscrepancies
@@ -17,12 +19,18 @@ from chalicelib.adapters.dynamodb.files import DynamoFiles
 from chalicelib.adapters.dynamodb.journal import DynamoJournal
 from chalicelib.adapters.dynamodb.loans import DynamoLoans
 from chalicelib.adapters.dynamodb.notices import DynamoNotices
+from chalicelib.adapters.dynamodb.notifications import DynamoInbox
+from chalicelib.adapters.dynamodb.quotes import DynamoQuotes
+from chalicelib.adapters.dynamodb.requests import DynamoRequests
 from chalicelib.adapters.dynamodb.runs import DynamoRuns
 from chalicelib.adapters.dynamodb.schedules import DynamoSchedules
+from chalicelib.adapters.dynamodb.throttles import DynamoThrottles
 from chalicelib.adapters.event_bus import SnsEventBus
 from chalicelib.adapters.file_dialects import CsvFormat
 from chalicelib.adapters.in_flight import InFlight
+from chalicelib.adapters.issuer_keys import IssuerKeys
 from chalicelib.adapters.object_store import S3ObjectStore
+from chalicelib.adapters.page_tokens import PageTokens
 from chalicelib.adapters.payment_platform import Breaker, HttpPaymentPlatform
 from chalicelib.adapters.platform_keys import PlatformKeys
 from chalicelib.adapters.queues import SqsQueue
@@ -31,15 +39,19 @@ from chalicelib.adapters.signatures import Verifier
 from chalicelib.adapters.signed_http import SignedHttp
 from chalicelib.adapters.sms_platform import HttpSmsPlatform, read_templates
 from chalicelib.adapters.wall_clock import wall_clock
+from chalicelib.domain.deduction import Outcome
 from chalicelib.domain.notice import NoticePolicy
 from chalicelib.flows import (
     day_close,
     deduction,
     deduction_round,
     due_list,
+    early_repayment,
     landing,
     loan_intake,
     notices,
+    payment_notification,
+    posting,
     reconciliation,
     sweep,
     watch,
@@ -86,6 +98,27 @@ def deductions() -> deduction.Desk:
         asks=queue("asks"),
         controls=controls(),
         window=settings().window,
+        active_window=settings().active_window,
+    )
+
+
+@cache
+def notifications() -> payment_notification.Desk:
+    return payment_notification.Desk(inbox=inbox(), deducting=deductions())
+
+
+@cache
+def repayments() -> early_repayment.Desk:
+    _tables()
+    return early_repayment.Desk(
+        books=books(),
+        quotes=DynamoQuotes(),
+        active_orders=active_orders(),
+        repayments=queue("repayments"),
+        asks=queue("asks"),
+        controls=controls(),
+        window=settings().active_window,
+        served_modes=settings().served_modes,
     )
 
 
@@ -113,6 +146,7 @@ def sweeps() -> sweep.Desk:
     return sweep.Desk(
         mornings=mornings(),
         rounds=rounds(),
+        active_orders=active_orders(),
         asks=queue("asks"),
         list_at=settings().list_at,
         round_at=settings().round_at,
@@ -167,15 +201,16 @@ def reconciling() -> reconciliation.Desk:
     _tables()
     return reconciliation.Desk(
         rounds=rounds(),
+        active_orders=active_orders(),
         discrepancies=DynamoDiscrepancies(),
         settle_from_bill=partial(_metered, deduction.settle_from_bill),
         close_unknown=partial(_metered, deduction.close_unknown),
-        hold=partial(deduction.hold, desk=deductions()),
-        lift=partial(deduction.lift, desk=deductions()),
+        hold=partial(posting.hold, books=books()),
+        lift=partial(posting.lift, books=books()),
     )
 
 
-def _metered(work: Callable[..., deduction.Outcome], *, order_no: str, **given: Any) -> object:
+def _metered(work: Callable[..., Outcome], *, order_no: str, **given: Any) -> object:
     with meter.metered() as cost:
         outcome = work(order_no=order_no, **given, desk=deductions())
     telemetry.count_deduction(order_no, outcome, cost.units)
@@ -218,6 +253,24 @@ def books() -> Books:
 
 
 @cache
+def active_orders() -> DynamoActiveOrders:
+    _tables()
+    return DynamoActiveOrders()
+
+
+@cache
+def requests() -> DynamoRequests:
+    _tables()
+    return DynamoRequests()
+
+
+@cache
+def throttles() -> DynamoThrottles:
+    _tables()
+    return DynamoThrottles()
+
+
+@cache
 def runs() -> DynamoRuns:
     _tables()
     return DynamoRuns()
@@ -227,6 +280,12 @@ def runs() -> DynamoRuns:
 def borrowers() -> DynamoBorrowers:
     _tables()
     return DynamoBorrowers()
+
+
+@cache
+def inbox() -> DynamoInbox:
+    _tables()
+    return DynamoInbox()
 
 
 @cache
@@ -305,6 +364,26 @@ def _signed_http(platform: str, base_url: str, *, read_seconds: float = 8.0) -> 
 def _keys(platform: str) -> PlatformKeys:
     secret_id = f"afterloan/{settings().stage}/{platform}"
     return PlatformKeys(client=client("secretsmanager"), secret_id=secret_id)
+
+
+# --- who calls --------------------------------------------------------------------------
+
+
+@cache
+def access_tokens() -> AccessTokens:
+    return AccessTokens(
+        issuer=settings().token_issuer,
+        audience=settings().token_audience,
+        keys=IssuerKeys(url=settings().jwks_url),
+        clock=wall_clock,
+    )
+
+
+@cache
+def page_tokens() -> PageTokens:
+    return PageTokens(
+        client=client("secretsmanager"), secret_id=f"afterloan/{settings().stage}/pages"
+    )
 
 
 @cache

@@ -15,7 +15,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 from pynamodb.exceptions import PynamoDBException
 
-from infra import driving, files, looking
+from infra import driving, files, identity, looking
 from infra.local import office
 from infra.local.business_day import StepFailedError
 from infra.local.cloud import STAGE, NoFreePortsError
@@ -102,6 +102,7 @@ def _parser() -> argparse.ArgumentParser:
     _cloud_commands(commands)
     _day_commands(commands)
     _looking_commands(commands)
+    _identity_commands(commands)
     return parser
 
 
@@ -217,6 +218,27 @@ def _looking_commands(commands: Any) -> None:
     dlq.add_argument("action", choices=("list", "redrive"))
     dlq.add_argument("queue", nargs="?", default="", help="one queue only, such as deductions")
     _dry(dlq)
+
+
+def _identity_commands(commands: Any) -> None:
+    token = _add(
+        commands, "token", identity.token, "an access token of the local issuer, for the API"
+    )
+    token.add_argument("--seconds", type=_positive, default=900, metavar="N", help="its life: 900")
+    token.add_argument("--role", default="borrower", metavar="R")
+    link = _add(
+        commands, "link", identity.link, "the address of a borrower's page, good for 15 minutes"
+    )
+    for asked in (token, link):
+        asked.add_argument("--borrower", required=True, metavar="B", help="the borrower's id")
+    for name, says in (
+        ("block", "keep a borrower out, though his token is still valid"),
+        ("unblock", "let a borrower in again"),
+    ):
+        switch = _add(commands, name, identity.block, says)
+        switch.add_argument("--borrower", required=True, metavar="B", help="the borrower's id")
+        switch.add_argument("--by", required=True, help="who decided it")
+        _dry(switch)
 
 
 def _date(text: str) -> date:

@@ -90,6 +90,7 @@ def _checks(stage: str) -> Iterator[tuple[bool, str]]:
         ("cloud", f"{asked.endpoint}/_ministack/health"),
         ("payment platform", f"{asked.payment_url}/_control/health"),
         ("SMS platform", f"{asked.sms_url}/_control/health"),
+        ("issuer of tokens", f"{asked.issuer_url}/_control/health"),
     ):
         yield _answers(url), f"{name} answers on {url}"
     if not _answers(f"{asked.endpoint}/_ministack/health"):

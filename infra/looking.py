@@ -25,7 +25,7 @@ def loan(options: argparse.Namespace) -> Any:
     found = books.loans.get(options.loan_id)
     if found is None:
         raise CommandError(f"no loan {options.loan_id}")
-    schedule = books.schedules.get(found.loan_id, found.schedule_version)
+    schedule = books.schedules.get(found.loan_id, found.schedule_version).instalments
     today = business_now(options.stage).date()
     dues = loans.owed(
         loan=found, schedule=schedule, product=books.products[found.product], as_of=today

@@ -3,6 +3,7 @@
 `python -m simulators keys --out .afterloan/keys/payment`
 `python -m simulators payment --port 9201 --keys .afterloan/keys/payment --notify --seed 7`
 `python -m simulators sms --port 9202 --keys .afterloan/keys/sms --seed 7`
+`python -m simulators issuer --port 9204 --keys .afterloan/keys/issuer --issuer http://127.0.0.1:9204`
 
 Exit code 2: bad arguments, unreadable keys, a port in use.
 """
@@ -18,8 +19,10 @@ from types import FrameType
 from typing import NoReturn
 
 from simulators import keys
-from simulators.clock import SettableClock
+from simulators.clock import SettableClock, wall_clock
 from simulators.exchange_bucket import ExchangeBucket
+from simulators.issuer import Issuer
+from simulators.issuer_service import issuer_service
 from simulators.keys import UnreadableKeysError
 from simulators.notifications import Notifying
 from simulators.notifier import Notifier
@@ -42,15 +45,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.write(f"{options.out}: {'made' if made else 'already there'}\n")
         return 0
     try:
-        service, platform, notifies = _built(options)
+        service, notifying = _built(options)
         server = SimulatorServer(service, port=options.port)
     except (UnreadableKeysError, PortInUseError) as error:
         sys.stderr.write(f"simulators {options.command}: {error}\n")
         return WRONG_USE
     signal.signal(signal.SIGTERM, _stop)
-    if notifies:
-        Notifier(platform=platform, sign=service.signed).start()
-    sys.stdout.write(f"{service.name} platform on {server.url}\n")
+    if notifying:
+        Notifier(platform=notifying, sign=service.signed).start()
+    sys.stdout.write(f"{service.name} on {server.url}\n")
     sys.stdout.flush()
     server.serve_forever()
     return 0
@@ -61,7 +64,11 @@ def _stop(_signal: int, _frame: FrameType | None) -> NoReturn:
     raise SystemExit(0)
 
 
-def _built(options: argparse.Namespace) -> tuple[Service, Notifying, bool]:
+def _built(options: argparse.Namespace) -> tuple[Service, Notifying | None]:
+    """Build what is to be served, and whose results are to be told."""
+    if options.command == "issuer":
+        issuer = Issuer(url=options.issuer, directory=options.keys, clock=wall_clock)
+        return issuer_service(issuer), None
     ring = keys.of_platform(options.keys)
     clock, rng = SettableClock(), Random(options.seed)
     refuses = _limit(options.qps)
@@ -73,7 +80,7 @@ def _built(options: argparse.Namespace) -> tuple[Service, Notifying, bool]:
             receipt_seconds=options.receipt_seconds,
             hang_seconds=options.hang_seconds,
         )
-        return sms_service(platform=sms, clock=clock, keys=ring, refuses=refuses), sms, True
+        return sms_service(platform=sms, clock=clock, keys=ring, refuses=refuses), sms
     payment = PaymentPlatform(
         clock=clock,
         rng=rng,
@@ -88,7 +95,7 @@ def _built(options: argparse.Namespace) -> tuple[Service, Notifying, bool]:
     service = payment_service(
         platform=payment, clock=clock, keys=ring, bucket=bucket, refuses=refuses
     )
-    return service, payment, options.notify
+    return service, payment if options.notify else None
 
 
 def _limit(qps: float) -> Callable[[], bool]:
@@ -114,6 +121,10 @@ def _parser() -> argparse.ArgumentParser:
     payment.add_argument("--region", default="", help="empty: as boto3 finds it")
     sms.add_argument("--receipts-url", default="", help="where receipts are posted")
     sms.add_argument("--receipt-seconds", type=float, default=0.0)
+    issuer = commands.add_parser("issuer", help="run the issuer of access tokens")
+    issuer.add_argument("--port", type=int, default=9204, help="0 takes a free one")
+    issuer.add_argument("--keys", type=Path, required=True, help="folder of issuer.json")
+    issuer.add_argument("--issuer", required=True, help="the address it issues tokens as")
     making = commands.add_parser("keys", help="make merchant.json and platform.json if missing")
     making.add_argument("--out", type=Path, required=True)
     return parser

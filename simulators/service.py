@@ -1,6 +1,7 @@
 """A simulated platform behind HTTP: signatures, routes, control; what is served by server.py.
 
-`/v1` is for the merchant: signed both ways.  `/_control` is for tests: never signed.
+`/v1` is for the merchant: signed both ways.  `/_control` is for tests: never signed.  A service
+without keys is for everybody, and signs nothing.
 """
 
 import secrets
@@ -21,6 +22,10 @@ from simulators.signatures import BadSignatureError
 from simulators.wire import IllegalRequestError, Reply, Wire, refusal, strictly_object
 
 BODY_BYTES_MAX = 1_000_000
+
+
+class NoKeysError(Exception):
+    """A service without keys is to sign something."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,7 +51,7 @@ class Service:
         self,
         *,
         name: str,
-        keys: KeyRing,
+        keys: KeyRing | None,
         routes: Mapping[str, Handler],
         refuses: Callable[[], bool] = lambda: False,
         wall: Callable[[], datetime] = wall_clock,
@@ -79,13 +84,18 @@ class Service:
             return None
         payload = reply.payload()
         response = Response(payload, reply.status, content_type=reply.content_type)
-        if not control and reply.wire is not Wire.UNSIGNED:
+        if self._keys and not control and reply.wire is not Wire.UNSIGNED:
             signed = payload if reply.wire is Wire.SIGNED else payload + b"?"
             response.headers.update(self.signed(request.method, path_of(request), signed))
         return response
 
     def signed(self, method: str, path: str, body: bytes) -> dict[str, str]:
-        """Make the headers that sign something of ours, now."""
+        """Make the headers that sign something of ours, now.
+
+        :raises NoKeysError: if this service signs nothing.
+        """
+        if self._keys is None:
+            raise NoKeysError(self.name)
         return self._keys.signer.sign(
             method=method,
             path=path,
@@ -96,6 +106,8 @@ class Service:
 
     def _merchants(self, request: Request) -> Reply:
         body = request.get_data()
+        if self._keys is None:
+            return self._handled(request, body)
         try:
             self._keys.verifier.verify(
                 method=request.method,

@@ -6,10 +6,10 @@ from zoneinfo import ZoneInfo
 
 from chalicelib.domain import schedule
 from chalicelib.domain.loan import Loan, Mode, Schedule
-from chalicelib.domain.money import Money
+from chalicelib.domain.money import Money, total
 from chalicelib.domain.position import Position
 from chalicelib.domain.product import Method, Product
-from chalicelib.domain.schedule import Terms
+from chalicelib.domain.schedule import Cut, Terms
 
 TODAY = date(2026, 11, 24)
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -20,17 +20,38 @@ def at(hour: int, minute: int = 0, *, second: int = 0, day: date = TODAY) -> dat
     return datetime(day.year, day.month, day.day, hour, minute, second, tzinfo=SHANGHAI)
 
 
+def a_cut(
+    *, first_due_on: date = TODAY, instalments: int = 6, product: Product = PRODUCT, **terms: object
+) -> Cut:
+    """Cut a loan of 12,000 yuan at 18 %; `terms` are those of the contract that matter."""
+    facts: dict[str, object] = {
+        "principal": Money(12_000_00),
+        "annual_rate": Decimal("0.18"),
+        "method": Method.EQUAL_INSTALMENT,
+        "instalments": instalments,
+        "disbursed_on": first_due_on - timedelta(days=31),
+        "first_due_on": first_due_on,
+    }
+    return schedule.cut(terms=Terms(**(facts | terms)), product=product)
+
+
 def a_schedule(*, first_due_on: date = TODAY, instalments: int = 6) -> Schedule:
-    return schedule.make(
+    return a_cut(first_due_on=first_due_on, instalments=instalments).instalments
+
+
+def cut_of(rows: Schedule) -> Cut:
+    """Give a plain schedule the terms it would have been cut from."""
+    return Cut(
         terms=Terms(
-            principal=Money(12_000_00),
+            principal=total(row.principal for row in rows),
             annual_rate=Decimal("0.18"),
             method=Method.EQUAL_INSTALMENT,
-            instalments=instalments,
-            disbursed_on=first_due_on - timedelta(days=31),
-            first_due_on=first_due_on,
+            instalments=len(rows),
+            disbursed_on=rows[0].due_on - timedelta(days=31),
+            first_due_on=rows[0].due_on,
+            first_no=rows[0].number,
         ),
-        product=PRODUCT,
+        instalments=rows,
     )
 
 

@@ -6,16 +6,20 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from datetime import date, datetime, time
 
 from chalicelib.domain.agenda import AgendaRules
 from chalicelib.domain.deduction import Answer, AnswerStatus, Deduction, Skip
-from chalicelib.domain.loan import Loan, LoanStatus
+from chalicelib.domain.loan import Loan, LoanStatus, Mode
 from chalicelib.domain.run import Run
+from chalicelib.domain.schedule import Cut
 from chalicelib.domain.window import SendWindow
-from chalicelib.flows import deduction, deduction_round, due_list
+from chalicelib.flows import deduction, deduction_round, due_list, early_repayment
+from chalicelib.flows.early_repayment import QuotedTerms
 from chalicelib.flows.ports import AgendaEntry, Books, MovedByAnotherError
-from tests.builders import PRODUCT, at
+from tests.builders import PRODUCT, at, cut_of
+
+ACTIVE_WINDOW = SendWindow(opens=time(0), closes=time(23, 50))
 
 
 class Crash(BaseException):
@@ -104,20 +108,47 @@ class FakeLoans(_Counted):
 class FakeSchedules(_Counted):
     def __init__(self, outside: Outside) -> None:
         super().__init__(outside)
-        self.rows: dict[tuple[str, int], tuple] = {}
+        self.rows: dict[tuple[str, int], Cut] = {}
         self.sources: dict[tuple[str, int], str] = {}
 
     def get(self, loan_id: str, version: int):
         return self.rows[loan_id, version]
 
     def get_many(self, wanted):
-        return {key[0]: self.rows[key] for key in wanted if key in self.rows}
+        return {key[0]: self.rows[key].instalments for key in wanted if key in self.rows}
 
-    def add(self, loan_id: str, version: int, schedule, *, source: str) -> bool:
+    def add(self, loan_id: str, version: int, cut: Cut, *, source: str) -> bool:
         standing = self.sources.setdefault((loan_id, version), source)
         if standing == source:
-            self.rows[loan_id, version] = schedule
+            self.rows[loan_id, version] = cut
         return standing == source
+
+
+class FakeQuotes(_Counted):
+    def __init__(self, outside: Outside) -> None:
+        super().__init__(outside)
+        self.rows: dict[str, QuotedTerms] = {}
+
+    def put(self, quoted: QuotedTerms) -> None:
+        self.rows[quoted.quote_id] = quoted
+
+    def get(self, quote_id: str):
+        return self.rows.get(quote_id)
+
+
+class FakeActiveOrders(_Counted):
+    def __init__(self, outside: Outside) -> None:
+        super().__init__(outside)
+        self.rows: dict[tuple[date, str], datetime] = {}
+
+    def open(self, *, business_date: date, order_no: str, at: datetime) -> None:
+        self.rows.setdefault((business_date, order_no), at)
+
+    def of_day(self, business_date: date):
+        return iter([(no, at) for (day, no), at in self.rows.items() if day == business_date])
+
+    def remove(self, *, business_date: date, order_no: str) -> None:
+        self.rows.pop((business_date, order_no), None)
 
 
 class FakeJournal(_Counted):
@@ -309,6 +340,9 @@ class World:
         self.walks = FakeQueue(self.outside)
         self.deductions = FakeQueue(self.outside)
         self.asks = FakeQueue(self.outside)
+        self.repayments = FakeQueue(self.outside)
+        self.quotes = FakeQuotes(self.outside)
+        self.active_orders = FakeActiveOrders(self.outside)
         self.notices = FakeQueue(self.outside)
         self.platform = FakePlatform(self.outside)
         self.books = Books(
@@ -328,6 +362,20 @@ class World:
             asks=self.asks,
             controls=self.controls,
             window=SendWindow(),
+            active_window=ACTIVE_WINDOW,
+        )
+
+    @property
+    def repaying(self) -> early_repayment.Desk:
+        return early_repayment.Desk(
+            books=self.books,
+            quotes=self.quotes,
+            active_orders=self.active_orders,
+            repayments=self.repayments,
+            asks=self.asks,
+            controls=self.controls,
+            window=ACTIVE_WINDOW,
+            served_modes=frozenset({Mode.SELF_OPERATED}),
         )
 
     @property
@@ -354,6 +402,8 @@ class World:
         )
 
     def book(self, loan: Loan, schedule) -> Loan:
+        """Put a loan into the book, with its cut or with a plain schedule of the builders'."""
         self.loans.rows[loan.loan_id] = loan
-        self.schedules.rows[loan.loan_id, loan.schedule_version] = schedule
+        cut = schedule if isinstance(schedule, Cut) else cut_of(schedule)
+        self.schedules.rows[loan.loan_id, loan.schedule_version] = cut
         return loan

@@ -20,6 +20,7 @@ from chalicelib.flows import (
     due_list,
     landing,
     loan_intake,
+    posting,
     reconciliation,
 )
 from chalicelib.flows.file_ports import FileRecord, FileState, ObjectReplacedError
@@ -168,11 +169,12 @@ class FileWorld(World):
     def reconciling(self) -> reconciliation.Desk:
         return reconciliation.Desk(
             rounds=self.rounds,
+            active_orders=self.active_orders,
             discrepancies=self.discrepancies,
             settle_from_bill=partial(deduction.settle_from_bill, desk=self.deducting),
             close_unknown=partial(deduction.close_unknown, desk=self.deducting),
-            hold=partial(deduction.hold, desk=self.deducting),
-            lift=partial(deduction.lift, desk=self.deducting),
+            hold=partial(posting.hold, books=self.books),
+            lift=partial(posting.lift, books=self.books),
         )
 
     @property

@@ -68,7 +68,7 @@ def test_every_handler_is_bounded():
             if not isinstance(node, ast.FunctionDef):
                 continue
             decorators = [ast.unparse(decorator) for decorator in node.decorator_list]
-            if any(re.match(r"bp\.(schedule|on_|route)", text) for text in decorators):
+            if any(re.match(r"bp\.(schedule|on_|route|authorizer)", text) for text in decorators):
                 assert decorators[-1] == "boundary", f"{path.name}: {node.name}"
 
 

@@ -440,6 +440,18 @@ class TestTheMergedTemplate:
 
         assert set(imports(packaged)) <= exported
 
+    def test_lets_api_gateway_answer_as_we_do(self, packaged):
+        for kind, response in packaged["Resources"]["RestAPI"]["Properties"][
+            "GatewayResponses"
+        ].items():
+            ((content_type, text),) = response["ResponseTemplates"].items()
+            body = json.loads(text)
+            assert set(body) == {"type", "status", "code", "detail"}, kind
+            assert body["status"] == response["StatusCode"], kind
+            assert content_type == "application/json", "another one API Gateway does not choose"
+            headers = response["ResponseParameters"]["Headers"]
+            assert headers["Content-Type"] == "'application/problem+json'", kind
+
     def test_every_parameter_of_a_deployment_is_one_of_a_template(self):
         assert set(PARAMETERS_FROM_ENVIRON) <= {*DATA["Parameters"], *APP["Parameters"]}
 
@@ -457,7 +469,12 @@ class TestAlarms:
         return members, resources
 
     def test_watch_every_lambda(self, functions):
-        assert sorted(self.loop("Functions")[0]) == sorted(functions)
+        """A refusal of the authorizer is an exception: its errors say nothing, a metric does."""
+        watched = [*self.loop("Functions")[0], "borrower"]
+
+        assert sorted(watched) == sorted(functions)
+        assert "ThrottlesOfBorrower" in APP["Resources"]
+        assert "TokensUnverifiable" in self.loop("Findings")[0]
 
     def test_watch_every_queue_and_its_dead_letters(self):
         assert sorted(self.loop("Queues")[0]) == WORK_QUEUES

@@ -4,12 +4,23 @@ PLANNED → SENT → SUCCEEDED | FAILED(class) | UNKNOWN → SUCCEEDED | FAILED.
 message in a queue, SENT and UNKNOWN are the loan's slot, the two ends are journal records.
 """
 
+import re
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
 
 from chalicelib.domain.due import InstalmentDue
-from chalicelib.domain.money import Components, Money
+from chalicelib.domain.money import ZERO, Components, Money
+
+
+class Kind(StrEnum):
+    """What an order pays: a round's due, or what the borrower wished to pay."""
+
+    SCHEDULED = "scheduled"
+    OVERDUE = "overdue"
+    INSTALMENT = "instalment"
+    PARTIAL = "partial"
+    FULL = "full"
 
 
 class Status(StrEnum):
@@ -17,6 +28,18 @@ class Status(StrEnum):
 
     SUCCEEDED = "SUCCEEDED"
     FAILED = "FAILED"
+
+
+class Outcome(StrEnum):
+    """What became of one piece of work on an order."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    SKIPPED = "skipped"
+    REPEATED = "repeated"
+    CONTRADICTED = "contradicted"
+    PUT_OFF = "put_off"
 
 
 class FailureClass(StrEnum):
@@ -105,7 +128,7 @@ class Deduction:
     """One record of the deduction journal: terminal, never changed.
 
     `lines` say which instalments the money paid, none for a failed one; `dpd` is the loan's on
-    the business date, before the money.
+    the business date, before the money; `round_no` is 0 where the borrower paid by himself.
     """
 
     order_no: str
@@ -124,6 +147,9 @@ class Deduction:
     lines: tuple[InstalmentDue, ...] = ()
     settles: bool = False
     settled_by: str = "platform"
+    kind: Kind = Kind.SCHEDULED
+    fee: Money = ZERO
+    request: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -142,10 +168,12 @@ class Skip:
 
 
 ROUNDS = frozenset({"1", "2", "3"})
+NO_ROUND = 0
+_QUOTE_ID = re.compile(r"Q[a-z2-7]{16}", re.ASCII)
 
 
 class IllegalOrderNumberError(ValueError):
-    """The text is not an order number of a round."""
+    """The text is not an order number of a round or of a quote."""
 
 
 def order_no_of(*, business_date: date, round_no: int, loan_id: str) -> str:
@@ -157,23 +185,39 @@ def order_no_of(*, business_date: date, round_no: int, loan_id: str) -> str:
     return f"{business_date:%Y%m%d}-{round_no}-{loan_id}"
 
 
+def order_no_of_quote(*, business_date: date, quote_id: str, loan_id: str) -> str:
+    """Name the one order of a quote.
+
+    >>> order_no_of_quote(
+    ...     business_date=date(2026, 11, 24), quote_id="Qnwsmn46acvyqqxmf", loan_id="LN7"
+    ... )
+    '20261124-Qnwsmn46acvyqqxmf-LN7'
+    """
+    return f"{business_date:%Y%m%d}-{quote_id}-{loan_id}"
+
+
 def facts_of(order_no: str) -> tuple[date, int, str]:
-    """Read business date, round and loan back from an order number.
+    """Read business date, round and loan back from an order number; a quote's is of no round.
 
     >>> facts_of("20261124-2-LN7")
     (datetime.date(2026, 11, 24), 2, 'LN7')
+    >>> facts_of("20261124-Qnwsmn46acvyqqxmf-LN7")
+    (datetime.date(2026, 11, 24), 0, 'LN7')
 
     :raises IllegalOrderNumberError: if it is not one of ours.
     """
     day, _, rest = order_no.partition("-")
-    round_no, _, loan_id = rest.partition("-")
-    if not (len(day) == 8 and day.isascii() and day.isdigit() and round_no in ROUNDS and loan_id):
+    source, _, loan_id = rest.partition("-")
+    is_quote = bool(_QUOTE_ID.fullmatch(source))
+    if not (len(day) == 8 and day.isascii() and day.isdigit() and loan_id) or not (
+        is_quote or source in ROUNDS
+    ):
         raise IllegalOrderNumberError(f"not an order number: {order_no!r}")
     try:
         business_date = date(int(day[:4]), int(day[4:6]), int(day[6:]))
     except ValueError as error:
         raise IllegalOrderNumberError(f"not an order number: {order_no!r}") from error
-    return business_date, int(round_no), loan_id
+    return business_date, NO_ROUND if is_quote else int(source), loan_id
 
 
 def verdict(*, ordered: Money, answer: Answer) -> Result | Unknown:

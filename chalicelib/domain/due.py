@@ -62,8 +62,12 @@ def owed(
     product: Product,
     annual_rate: Decimal,
     as_of: date,
+    through_no: int = 0,
 ) -> Due:
-    """Return what is owed as of a date: one line for each unpaid instalment due by then."""
+    """Return what is owed as of a date: one line for each unpaid instalment due by then.
+
+    Those up to `through_no` are counted in as well, due or not.
+    """
     lines = (
         InstalmentDue(
             instalment_no=instalment.number,
@@ -81,7 +85,7 @@ def owed(
             ),
         )
         for instalment, left in unpaid(position, schedule)
-        if instalment.due_on <= as_of
+        if instalment.due_on <= as_of or instalment.number <= through_no
     )
     return Due(as_of=as_of, lines=tuple(lines))
 

@@ -5,14 +5,15 @@ from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 
-from chalicelib.domain import allocation, due, position
+from chalicelib.domain import allocation, due, position, prepayment
 from chalicelib.domain.allocation import Paid
-from chalicelib.domain.deduction import FailureClass, Result, SkipReason
+from chalicelib.domain.deduction import FAILURE_CLASSES, FailureClass, Kind, Result, SkipReason
 from chalicelib.domain.due import Due
-from chalicelib.domain.money import Components, Money
+from chalicelib.domain.money import ZERO, Components, Money
 from chalicelib.domain.position import Position
-from chalicelib.domain.product import Product
-from chalicelib.domain.schedule import Instalment
+from chalicelib.domain.prepayment import Offer, Refusal, Standing, Wish
+from chalicelib.domain.product import Product, Recut
+from chalicelib.domain.schedule import Cut, Instalment
 
 Schedule = tuple[Instalment, ...]
 
@@ -32,7 +33,11 @@ class LoanStatus(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Slot:
-    """The loan's only place for an order in flight: SENT, or UNKNOWN once its answer is overdue."""
+    """The loan's only place for an order in flight: SENT, or UNKNOWN once its answer is overdue.
+
+    `amount` is `components` and `fee` together; `request` names the borrower's request; what was wished is computed again from `kind`,
+    `amount`, `recut` and `as_of` when the order has ended.
+    """
 
     order_no: str
     amount: Money
@@ -40,6 +45,10 @@ class Slot:
     listed: Money
     as_of: date
     sent_at: datetime
+    kind: Kind = Kind.SCHEDULED
+    recut: Recut | None = None
+    fee: Money = ZERO
+    request: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -114,6 +123,48 @@ def slot_for(
     )
 
 
+def standing(*, loan: Loan, cut: Cut, product: Product, as_of: date) -> Standing:
+    """Say how a payment finds the loan."""
+    return Standing(
+        position=loan.position,
+        cut=cut,
+        product=product,
+        annual_rate=loan.annual_rate,
+        as_of=as_of,
+    )
+
+
+def slot_of_offer(
+    *, loan: Loan, offered: Offer, order_no: str, as_of: date, now: datetime
+) -> Slot | SkipReason:
+    """Decide whether the loan may be deducted now, at the borrower's own wish.
+
+    A mandate that failed may be tried again by its owner; any other hold holds.
+    """
+    if loan.slot is not None:
+        return SkipReason.SLOT_TAKEN
+    if loan.hold and not is_mandate_hold(loan.hold):
+        return SkipReason.ON_HOLD
+    if loan.status is not LoanStatus.OPEN:
+        return SkipReason.NOTHING_DUE
+    return Slot(
+        order_no=order_no,
+        amount=offered.amount,
+        components=offered.components,
+        listed=offered.amount,
+        as_of=as_of,
+        sent_at=now,
+        kind=offered.kind,
+        recut=offered.recut,
+        fee=offered.fee,
+    )
+
+
+def is_mandate_hold(hold: str) -> bool:
+    """Whether a loan is held because the platform refused its mandate for good."""
+    return FAILURE_CLASSES.get(hold) is FailureClass.NEVER
+
+
 class NothingInFlightError(Exception):
     """The loan's slot is empty: there is no order whose money could be posted."""
 
@@ -122,7 +173,16 @@ class TermsMovedError(Exception):
     """What was ordered is not what the terms say now: a person must look, no fen may vanish."""
 
 
-def posted(*, loan: Loan, schedule: Schedule, product: Product) -> tuple[Loan, Paid]:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Posting:
+    """A loan after a payment, what the money paid, and the schedule it was cut into anew, if any."""
+
+    loan: Loan
+    paid: Paid
+    cut_after: Cut | None = None
+
+
+def posted(*, loan: Loan, cut: Cut, product: Product) -> Posting:
     """Take the money of the order in the slot: the loan moves on and the slot is free.
 
     The position has not moved since the claim, for the slot is the lock: the same
@@ -133,23 +193,50 @@ def posted(*, loan: Loan, schedule: Schedule, product: Product) -> tuple[Loan, P
     """
     if loan.slot is None:
         raise NothingInFlightError(loan.loan_id)
-    dues = owed(loan=loan, schedule=schedule, product=product, as_of=loan.slot.as_of)
+    if loan.slot.kind is not Kind.SCHEDULED:
+        return _posted_wish(loan=loan, slot=loan.slot, cut=cut, product=product)
+    dues = owed(loan=loan, schedule=cut.instalments, product=product, as_of=loan.slot.as_of)
     if dues.components != loan.slot.components:
         raise TermsMovedError(loan.slot.order_no)
     paid = allocation.allocate(amount=loan.slot.amount, due=dues, product=product)
     moved = allocation.position_after(
-        position=loan.position, schedule=schedule, due=dues, paid=paid
+        position=loan.position, schedule=cut.instalments, due=dues, paid=paid
     )
+    return Posting(loan=_moved(loan, moved, cut.instalments), paid=paid)
+
+
+def _posted_wish(*, loan: Loan, slot: Slot, cut: Cut, product: Product) -> Posting:
+    """Compute again what the borrower wished to pay, on the date he wished it."""
+    offered = prepayment.offer(
+        wish=Wish(kind=slot.kind, amount=slot.amount, recut=slot.recut),
+        standing=standing(loan=loan, cut=cut, product=product, as_of=slot.as_of),
+    )
+    ordered = (slot.amount, slot.components, slot.fee)
+    if isinstance(offered, Refusal) or ordered != (
+        offered.amount,
+        offered.components,
+        offered.fee,
+    ):
+        raise TermsMovedError(slot.order_no)
+    schedule = offered.cut_after.instalments if offered.cut_after else cut.instalments
+    after = _moved(loan, offered.position_after, schedule)
+    if offered.cut_after:
+        after = replace(after, schedule_version=loan.schedule_version + 1)
+    return Posting(loan=after, paid=offered.paid, cut_after=offered.cut_after)
+
+
+def _moved(loan: Loan, moved: Position, schedule: Schedule) -> Loan:
+    """Put the loan at a position, its slot free; a mandate that has paid is no longer held."""
     unpaid_due_on = position.unpaid_due_on(moved, schedule)
-    after = replace(
+    return replace(
         loan,
         position=moved,
         unpaid_due_on=unpaid_due_on,
         status=LoanStatus.OPEN if unpaid_due_on else LoanStatus.SETTLED,
         slot=None,
         last_failure="",
+        hold="" if is_mandate_hold(loan.hold) else loan.hold,
     )
-    return after, paid
 
 
 def released(*, loan: Loan, result: Result) -> Loan:
@@ -159,5 +246,5 @@ def released(*, loan: Loan, result: Result) -> Loan:
         loan,
         slot=None,
         last_failure=result.failure_code,
-        hold=result.failure_code if never else loan.hold,
+        hold=(loan.hold or result.failure_code) if never else loan.hold,
     )

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
 from enum import StrEnum
 
-from chalicelib.domain.money import Part
+from chalicelib.domain.money import ZERO, Money, Part
 
 
 class Method(StrEnum):
@@ -44,9 +44,31 @@ class WorkingDayShift(StrEnum):
     PRECEDING = "preceding"
 
 
+PARTIAL_MIN = Money(100_00)
+
+
+class Prepayment(StrEnum):
+    """What a borrower may pay before it is due; what is due he may always pay."""
+
+    NONE = "none"
+    FULL_ONLY = "full_only"
+    PARTIAL_AND_FULL = "partial_and_full"
+
+
+class Recut(StrEnum):
+    """What a partial prepayment does to the instalments that are left."""
+
+    REDUCE_INSTALMENT = "reduce_instalment"
+    SHORTEN_TERM = "shorten_term"
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Product:
     """A product's settings; rates are annual, `penalty_uplift` is a part of the contract rate.
+
+    `recuts` are those a borrower may choose from, the first where he does not choose;
+    `partial_min` is the least he may pay ahead; `settlement_fee_rate` is a part of the principal
+    that an early settlement pays before it is due.
 
     >>> Product(code="P1", name="随借随还", grace_days=-1)
     Traceback (most recent call last):
@@ -65,9 +87,13 @@ class Product:
     accruing_order: tuple[Part, ...] = (Part.PENALTY, Part.INTEREST, Part.PRINCIPAL)
     non_accruing_order: tuple[Part, ...] = (Part.PRINCIPAL, Part.INTEREST, Part.PENALTY)
     non_accruing_from_dpd: int = 91
+    prepayment: Prepayment = Prepayment.PARTIAL_AND_FULL
+    recuts: tuple[Recut, ...] = (Recut.REDUCE_INSTALMENT, Recut.SHORTEN_TERM)
+    partial_min: Money = PARTIAL_MIN
+    settlement_fee_rate: Decimal = Decimal(0)
 
     def __post_init__(self) -> None:
-        for field in ("grace_days", "penalty_uplift", "annual_cost_cap"):
+        for field in ("grace_days", "penalty_uplift", "annual_cost_cap", "settlement_fee_rate"):
             if not getattr(self, field) >= 0:
                 raise ValueError(f"{self.code}: {field} must be zero or more")
         if self.non_accruing_from_dpd < 1:
@@ -75,3 +101,5 @@ class Product:
         for order in (self.accruing_order, self.non_accruing_order):
             if sorted(order) != sorted(Part):
                 raise ValueError(f"{self.code}: an order names every part once, not {order}")
+        if not self.recuts or self.partial_min <= ZERO:
+            raise ValueError(f"{self.code}: a recut and a positive partial_min are needed")

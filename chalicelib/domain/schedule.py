@@ -12,7 +12,7 @@ Conventions, where the contract leaves a choice:
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
@@ -43,7 +43,8 @@ class Terms:
 
     `instalments` are months, also for a bullet loan, whose one payment is at their end.
     `anchor_day` is the contractual due day where the first due date does not show it: a loan due
-    on the 31st and cut again in February.
+    on the 31st and cut again in February.  A loan that is cut again goes on counting from
+    `first_no`; the interest of its first period is paid up to `interest_paid_until`.
 
     :raises IllegalTermsError: with every reason.
     """
@@ -55,6 +56,8 @@ class Terms:
     disbursed_on: date
     first_due_on: date
     anchor_day: int | None = None
+    first_no: int = 1
+    interest_paid_until: date | None = None
 
     def __post_init__(self) -> None:
         if reasons := tuple(_reasons_against(self)):
@@ -75,6 +78,14 @@ class Instalment:
         return self.principal + self.interest
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Cut:
+    """A schedule, and the terms it was cut from."""
+
+    terms: Terms
+    instalments: tuple[Instalment, ...]
+
+
 def make(
     *, terms: Terms, product: Product, working_days: WorkingDays | None = None
 ) -> tuple[Instalment, ...]:
@@ -90,12 +101,26 @@ def make(
     2 2026-03-31 399.99 8.04 408.03
     3 2026-04-30 403.98 4.04 408.02
     """
+    return cut(terms=terms, product=product, working_days=working_days).instalments
+
+
+def cut(
+    *,
+    terms: Terms,
+    product: Product,
+    working_days: WorkingDays | None = None,
+    level: Money | None = None,
+) -> Cut:
+    """Cut a loan into instalments, and keep the terms beside them.
+
+    With `level` every instalment asks that much (of equal principal: repays that much), and the
+    loan ends as early as that brings it to its end; `terms.instalments` are then the most.
+    """
     calendar = working_days or WEEKDAYS
-    contractual = due_dates(terms.first_due_on, terms.instalments, _anchor_day(terms))
-    rates = _period_rates(terms, contractual, product.day_count)
-    if terms.method is Method.BULLET:
-        contractual, rates = contractual[-1:], (sum(rates, Fraction()),)
-    return tuple(
+    contractual = contractual_due_dates(terms)
+    rates = _period_rates(terms, product.day_count)
+    amounts = tuple(_cut(terms, rates, product.rounding.mode, level))
+    instalments = tuple(
         Instalment(
             number=number,
             due_on=calendar.shift(due_on, product.working_day_shift),
@@ -103,9 +128,53 @@ def make(
             interest=interest,
         )
         for number, (due_on, (principal, interest)) in enumerate(
-            zip(contractual, _cut(terms, rates, product.rounding.mode), strict=True), start=1
+            zip(contractual, amounts, strict=level is None), start=terms.first_no
         )
     )
+    if level is not None and terms.method is not Method.BULLET:
+        terms = replace(terms, instalments=len(instalments))
+    return Cut(terms=terms, instalments=instalments)
+
+
+def contractual_due_dates(terms: Terms) -> tuple[date, ...]:
+    """List each instalment's due date before any working-day shift: there its interest ends."""
+    months = _months(terms)
+    return months[-1:] if terms.method is Method.BULLET else months
+
+
+def interest_run(*, cut: Cut, number: int, product: Product, as_of: date) -> Fraction:
+    """Return the rate that has run of an instalment's period up to a date, and is not yet paid.
+
+    Never more than the whole period's; before the period begins it is zero.
+
+    >>> yuan_1200 = Terms(
+    ...     principal=Money(1_200_00), annual_rate=Decimal("0.12"), method=Method.EQUAL_INSTALMENT,
+    ...     instalments=3, disbursed_on=date(2026, 1, 31), first_due_on=date(2026, 2, 28),
+    ... )
+    >>> product = Product(code="P", name="P")
+    >>> interest_run(
+    ...     cut=cut(terms=yuan_1200, product=product), number=1, product=product,
+    ...     as_of=date(2026, 2, 10),
+    ... ) == Fraction("0.12") * 10 / 360
+    True
+    """
+    terms, index = cut.terms, number - cut.terms.first_no
+    start = period_start(terms, number)
+    unpaid = _period_days(terms, product.day_count)[index]
+    paid = _paid_days(terms, product.day_count) if index == 0 else 0
+    run = min(_days_between(start, as_of, product.day_count) - paid, unpaid)
+    return Fraction(terms.annual_rate) * Fraction(max(run, 0), _days_of_year(product.day_count))
+
+
+def period_start(terms: Terms, number: int) -> date:
+    """Return the day an instalment's interest begins to run."""
+    index = number - terms.first_no
+    return contractual_due_dates(terms)[index - 1] if index else terms.disbursed_on
+
+
+def anchor_day(terms: Terms) -> int:
+    """Return the contractual due day, which shorter months do not change."""
+    return _anchor_day(terms) or terms.first_due_on.day
 
 
 def _reasons_against(terms: Terms) -> Iterator[str]:
@@ -130,17 +199,42 @@ def _anchor_day(terms: Terms) -> int | None:
     return terms.anchor_day
 
 
-def _period_rates(
-    terms: Terms, contractual: tuple[date, ...], day_count: DayCount
-) -> tuple[Fraction, ...]:
-    """Return each period's rate, exactly."""
-    annual = Fraction(terms.annual_rate)
-    days_of_year = 365 if day_count is DayCount.ACT_365 else 360
-    if day_count is DayCount.THIRTY_360:
-        days = [_days_of_first_period(terms)] + [30] * (len(contractual) - 1)
-    else:
-        days = [(end - start).days for start, end in pairwise((terms.disbursed_on, *contractual))]
+def _months(terms: Terms) -> tuple[date, ...]:
+    return due_dates(terms.first_due_on, terms.instalments, _anchor_day(terms))
+
+
+def _period_rates(terms: Terms, day_count: DayCount) -> tuple[Fraction, ...]:
+    """Return each period's rate, exactly; of the first, what is not paid yet."""
+    annual, days_of_year = Fraction(terms.annual_rate), _days_of_year(day_count)
+    days = _period_days(terms, day_count)
     return tuple(annual * Fraction(period, days_of_year) for period in days)
+
+
+def _period_days(terms: Terms, day_count: DayCount) -> tuple[int, ...]:
+    """Return each instalment's days; of the first, those whose interest is not paid yet."""
+    if day_count is DayCount.THIRTY_360:
+        days = [_days_of_first_period(terms)] + [30] * (terms.instalments - 1)
+    else:
+        days = [(end - start).days for start, end in pairwise((terms.disbursed_on, *_months(terms)))]
+    if terms.method is Method.BULLET:
+        days = [sum(days)]
+    return max(days[0] - _paid_days(terms, day_count), 0), *days[1:]
+
+
+def _paid_days(terms: Terms, day_count: DayCount) -> int:
+    if terms.interest_paid_until is None:
+        return 0
+    return max(_days_between(terms.disbursed_on, terms.interest_paid_until, day_count), 0)
+
+
+def _days_between(start: date, end: date, day_count: DayCount) -> int:
+    if day_count is DayCount.THIRTY_360:
+        return _days_30_360(start, end)
+    return (end - start).days
+
+
+def _days_of_year(day_count: DayCount) -> int:
+    return 365 if day_count is DayCount.ACT_365 else 360
 
 
 def _days_of_first_period(terms: Terms) -> int:
@@ -171,9 +265,14 @@ def _ends_february(day: date) -> bool:
     return day.month == 2 and add_months(day, 0, 31) == day
 
 
-def _cut(terms: Terms, rates: tuple[Fraction, ...], rounding: str) -> Iterator[tuple[Money, Money]]:
-    """Give each period's principal and interest; the last takes the remainder."""
-    level = _level(terms, rates, rounding)
+def _cut(
+    terms: Terms, rates: tuple[Fraction, ...], rounding: str, given: Money | None
+) -> Iterator[tuple[Money, Money]]:
+    """Give each period's principal and interest; the last takes the remainder.
+
+    With a given level there may be fewer periods than rates.
+    """
+    level = _level(terms, rates, rounding) if given is None else given
     balance = terms.principal
     for rate in rates[:-1]:
         interest = balance.times(rate, rounding=rounding)
@@ -181,6 +280,8 @@ def _cut(terms: Terms, rates: tuple[Fraction, ...], rounding: str) -> Iterator[t
         principal = min(max(wanted, ZERO), balance)
         yield principal, interest
         balance -= principal
+        if given is not None and not balance:
+            return
     yield balance, balance.times(rates[-1], rounding=rounding)
 
 

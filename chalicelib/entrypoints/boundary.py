@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, ParamSpec, TypeVar
 
-from chalice.app import CloudWatchEvent, Response
+from chalice.app import AuthResponse, CloudWatchEvent, Response
 
 from chalicelib import wiring
 from chalicelib.adapters.telemetry import log, metrics
@@ -18,6 +18,13 @@ from chalicelib.settings import settings
 
 Given = ParamSpec("Given")
 Result = TypeVar("Result")
+
+
+class UnauthorizedError(Exception):
+    """How an authorizer says no: by this very text API Gateway knows it, and answers 401."""
+
+    def __init__(self) -> None:
+        super().__init__("Unauthorized")
 
 
 def boundary(handler: Callable[Given, Result]) -> Callable[Given, Result]:
@@ -29,6 +36,9 @@ def boundary(handler: Callable[Given, Result]) -> Callable[Given, Result]:
         log.append_keys(handler=handler.__name__)
         try:
             result = handler(*args, **kwargs)
+        except UnauthorizedError:  # an answer, not a failure
+            log.info("refused")
+            raise
         except Exception as error:
             # The kind alone: the message of an exception may carry what no log may hold.
             log.error("failed", error=type(error).__name__, where=where(error))
@@ -56,6 +66,8 @@ def scheduled_at(event: CloudWatchEvent) -> datetime:
 
 
 def _plain(result: object) -> object:
+    if isinstance(result, AuthResponse):
+        return result.principal_id
     return result.status_code if isinstance(result, Response) else result
 
 

@@ -9,15 +9,24 @@ from chalice.app import Blueprint, SQSEvent
 from chalicelib import wiring
 from chalicelib.adapters.queues import decoded
 from chalicelib.adapters.telemetry import count, count_deduction, log
+from chalicelib.domain.deduction import Outcome
 from chalicelib.entrypoints.boundary import boundary, now, where
-from chalicelib.flows import deduction, deduction_round, due_list, notices
+from chalicelib.flows import deduction, deduction_round, due_list, notices, payment_notification
 from chalicelib.flows.notice_ports import ReceiptMessage, TextMessage
+from chalicelib.flows.payment_notification import NotificationMessage, State
 from chalicelib.flows.ports import AskMessage, DeductionMessage, ServicingEvent, WalkMessage
 from chalicelib.settings import queue_name
 
 bp = Blueprint(__name__)
 
 Message = TypeVar("Message")
+
+FOUND = {
+    State.UNKNOWN_ORDER: "NotificationsUnknown",
+    State.DIFFERS: "NotificationsDiffering",
+    State.CONTRADICTS: "Contradictions",
+}
+"""What is counted of a notification, each time it is delivered: an alarm must not get lost."""
 
 
 @bp.on_sqs_message(queue=queue_name("walks"), batch_size=1)
@@ -45,7 +54,7 @@ def ask(event: SQSEvent) -> dict[str, Any]:
 @boundary
 def take_payment_notification(event: SQSEvent) -> dict[str, Any]:
     """Look after an order the platform says has ended: it is asked, never taken at its word."""
-    return _each(event, AskMessage, _ask)
+    return _each(event, NotificationMessage, _take_notification)
 
 
 @bp.on_sqs_message(queue=queue_name("notices"), batch_size=10)
@@ -93,6 +102,16 @@ def _ask(message: AskMessage, at: datetime) -> None:
     with wiring.metered() as cost:
         outcome = deduction.ask(message=message, now=at, desk=wiring.deductions())
     count_deduction(message.order_no, outcome, cost.units)
+
+
+def _take_notification(message: NotificationMessage, at: datetime) -> None:
+    with wiring.metered() as cost:
+        taken = payment_notification.take(message=message, now=at, desk=wiring.notifications())
+    log.info("notification", order_no=message.order_no, state=taken.state)
+    if taken.outcome:
+        count_deduction(message.order_no, taken.outcome, cost.units)
+    if taken.state in FOUND and taken.outcome is not Outcome.CONTRADICTED:
+        count(FOUND[taken.state])
 
 
 def _send(message: TextMessage, at: datetime) -> None:

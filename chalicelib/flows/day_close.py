@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from chalicelib.domain.run import Run
-from chalicelib.flows import deduction_round, due_list, landing, reconciliation
+from chalicelib.flows import active_orders, deduction_round, due_list, landing, reconciliation
 
 JOB = reconciliation.CLOSE_JOB
 DAYS_BACK = 30
@@ -46,6 +46,7 @@ def close(*, business_date: date, now: datetime, desk: Desk) -> Closing:
         *_open_channels(business_date, now, desk),
         # After the bills, for they may have settled what a round still counts as unknown.
         *_open_rounds(business_date, now, desk),
+        *_open_repayments(business_date, desk),
     )
     if not found:
         run = desk.rounds.runs.start(business_date=business_date, job=JOB, at=now)
@@ -106,6 +107,16 @@ def _open_rounds(business_date: date, now: datetime, desk: Desk) -> Iterator[str
             yield f"{job} is not complete"
         if standing.unfinished:
             yield f"{job} has {len(standing.unfinished)} orders without an end"
+
+
+def _open_repayments(business_date: date, desk: Desk) -> Iterator[str]:
+    left = active_orders.unfinished(
+        business_date=business_date,
+        active_orders=desk.reconciling.active_orders,
+        books=desk.rounds.books,
+    )
+    if left:
+        yield f"borrowers started {len(left)} orders without an end"
 
 
 def _unresolved(business_date: date, channel: str, desk: Desk) -> int:

@@ -8,11 +8,11 @@ from itertools import islice
 
 from chalicelib.domain import position, schedule
 from chalicelib.domain.business_calendar import WorkingDays
-from chalicelib.domain.loan import Loan, Mode, Schedule
+from chalicelib.domain.loan import Loan, Mode
 from chalicelib.domain.money import Money
 from chalicelib.domain.position import START
 from chalicelib.domain.product import Method
-from chalicelib.domain.schedule import IllegalTermsError, Terms
+from chalicelib.domain.schedule import Cut, IllegalTermsError, Terms
 from chalicelib.flows.file_ports import CallsInFlight, Fault, Line, Outcome
 from chalicelib.flows.landing import Applied, Batch
 from chalicelib.flows.ports import Borrower, Borrowers, Loans, Products, Schedules
@@ -65,7 +65,7 @@ class _Accepted:
 
     number: int
     line: LoanLine
-    cut: Schedule
+    cut: Cut
 
 
 def take(*, batch: Batch[LoanLine], desk: Desk) -> Applied:
@@ -131,7 +131,7 @@ def _objections(record: LoanLine, seen: set[str], desk: Desk) -> Iterator[tuple[
         yield "first_due_on", "not after the disbursement"
 
 
-def _cut(record: LoanLine, desk: Desk) -> Schedule:
+def _cut(record: LoanLine, desk: Desk) -> Cut:
     terms = Terms(
         principal=record.principal,
         annual_rate=record.annual_rate,
@@ -140,7 +140,7 @@ def _cut(record: LoanLine, desk: Desk) -> Schedule:
         disbursed_on=record.disbursed_on,
         first_due_on=record.first_due_on,
     )
-    return schedule.make(
+    return schedule.cut(
         terms=terms, product=desk.products[record.product], working_days=desk.working_days
     )
 
@@ -201,7 +201,7 @@ def _loan_of(accepted: _Accepted) -> Loan:
         agreement_no=line.agreement_no,
         schedule_version=FIRST_SCHEDULE,
         position=START,
-        unpaid_due_on=position.unpaid_due_on(START, accepted.cut),
+        unpaid_due_on=position.unpaid_due_on(START, accepted.cut.instalments),
         funder_id=line.funder_id,
         funder_share_bps=line.funder_share_bps,
         revolving=line.revolving,

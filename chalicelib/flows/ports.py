@@ -13,6 +13,7 @@ from chalicelib.domain.loan import Loan, Schedule
 from chalicelib.domain.money import Components, Money
 from chalicelib.domain.product import Product
 from chalicelib.domain.run import Facts, Run
+from chalicelib.domain.schedule import Cut
 
 Message_contra = TypeVar("Message_contra", contravariant=True)
 
@@ -126,8 +127,8 @@ class Loans(Protocol):
 
 
 class Schedules(Protocol):
-    def get(self, loan_id: str, version: int) -> Schedule:
-        """Read a schedule; it never changes.
+    def get(self, loan_id: str, version: int) -> Cut:
+        """Read a schedule with its terms; it never changes.
 
         :raises KeyError: if there is none.
         """
@@ -135,10 +136,11 @@ class Schedules(Protocol):
     def get_many(self, wanted: Sequence[tuple[str, int]]) -> Mapping[str, Schedule]:
         """Read many, by loan id."""
 
-    def add(self, loan_id: str, version: int, schedule: Schedule, *, source: str) -> bool:
-        """Write a schedule; False if there is one from another source.
+    def add(self, loan_id: str, version: int, cut: Cut, *, source: str) -> bool:
+        """Write a schedule with its terms; False if there is one from another source.
 
-        Writing it again from the same source (file digest and line) is a success.
+        Writing it again from the same source (file digest and line, or the order number of the
+        payment that cut it) is a success.
         """
 
 

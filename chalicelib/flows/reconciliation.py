@@ -29,7 +29,8 @@ from chalicelib.domain.reconciliation import (
     paid_on,
 )
 from chalicelib.domain.run import Run, Tally, sum_of
-from chalicelib.flows import deduction_round, discrepancy, landing
+from chalicelib.flows import active_orders, deduction_round, discrepancy, landing
+from chalicelib.flows.active_orders import ActiveOrders
 from chalicelib.flows.file_ports import (
     CloseUnknown,
     Discrepancies,
@@ -53,9 +54,13 @@ CLOCKS_DIFFER = timedelta(minutes=5)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Desk:
-    """All that a day is reconciled with; `rounds` knows the orders that have no end yet."""
+    """All that a day is reconciled with.
+
+    `rounds` and `active_orders` know the orders that have no end yet.
+    """
 
     rounds: deduction_round.Desk
+    active_orders: ActiveOrders
     discrepancies: Discrepancies
     settle_from_bill: SettleFromBill
     close_unknown: CloseUnknown
@@ -222,11 +227,17 @@ def _orders(
 
 
 def _unknown_orders(business_date: date, desk: Desk) -> Iterator[LocalOrder]:
+    books = desk.rounds.books
+    order_nos = list(
+        active_orders.unfinished(
+            business_date=business_date, active_orders=desk.active_orders, books=books
+        )
+    )
     for opened in desk.rounds.runs.of_day(business_date):
         if opened.job.startswith(ROUND_JOBS):
-            order_nos = deduction_round.stand(run=opened, desk=desk.rounds).unfinished
-            heads = desk.rounds.books.loans.get_many([facts_of(no)[2] for no in order_nos])
-            yield from filter(None, (_in_flight(no, heads) for no in order_nos))
+            order_nos += deduction_round.stand(run=opened, desk=desk.rounds).unfinished
+    heads = books.loans.get_many([facts_of(no)[2] for no in order_nos])
+    yield from filter(None, (_in_flight(no, heads) for no in order_nos))
 
 
 def _strays(findings: Iterable[Match], desk: Desk) -> Sequence[LocalOrder]:

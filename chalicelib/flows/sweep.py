@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 
 from chalicelib.domain.run import Run
-from chalicelib.flows import deduction_round, due_list
+from chalicelib.flows import active_orders, deduction_round, due_list
+from chalicelib.flows.active_orders import ActiveOrders
 from chalicelib.flows.ports import AskMessage, Queue
 
 PATIENCE = timedelta(minutes=10)
@@ -22,6 +23,7 @@ class Desk:
 
     mornings: due_list.Desk
     rounds: deduction_round.Desk
+    active_orders: ActiveOrders
     asks: Queue[AskMessage]
     list_at: time
     round_at: tuple[time, ...]
@@ -45,6 +47,15 @@ def run(*, now: datetime, desk: Desk) -> Report:
     unfinished: list[str] = []
     for days_ago in range(DAYS_BACK + 1):
         business_date = now.date() - timedelta(days=days_ago)
+        started_by_borrowers = active_orders.tidy(
+            business_date=business_date,
+            now=now,
+            patience=PATIENCE,
+            active_orders=desk.active_orders,
+            books=desk.rounds.books,
+        )
+        unfinished += started_by_borrowers
+        unknown += len(started_by_borrowers)
         for round_no in range(1, len(desk.round_at) + 1):
             opened = desk.rounds.runs.get(business_date, deduction_round.job_of(round_no))
             if opened is not None and not deduction_round.is_settled(opened):

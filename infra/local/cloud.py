@@ -29,6 +29,7 @@ from simulators import keys
 
 PORT_SETTING = "AFTERLOAN_PORT_BASE"
 PORT_BASE = 9200
+PORTS = 5
 REGION = "cn-north-1"
 ACCOUNT = "000000000000"
 STAGE = "local"
@@ -50,11 +51,12 @@ class Ports:
     payment: int
     sms: int
     funder: int
+    issuer: int
 
     @classmethod
     def from_base(cls, base: int) -> Self:
-        """Give four ports in a row."""
-        return cls(cloud=base, payment=base + 1, sms=base + 2, funder=base + 3)
+        """Give five ports in a row."""
+        return cls(cloud=base, payment=base + 1, sms=base + 2, funder=base + 3, issuer=base + 4)
 
     @classmethod
     def from_environ(cls) -> Self:
@@ -82,6 +84,10 @@ class Cloud:
     def sms_url(self) -> str:
         return f"http://{LOOPBACK}:{self.ports.sms}"
 
+    @property
+    def issuer_url(self) -> str:
+        return f"http://{LOOPBACK}:{self.ports.issuer}"
+
     def client(self, service: str) -> Any:
         """Make a client of one service of the local cloud, as its administrator."""
         return boto3.client(
@@ -94,7 +100,7 @@ class Cloud:
         )
 
     def keys_of(self, platform: str) -> Path:
-        """Give the folder of a platform's key files (`payment`, `sms`)."""
+        """Give the folder of a platform's key files (`payment`, `sms`, `issuer`, `pages`)."""
         return self.home / "keys" / platform
 
 
@@ -105,7 +111,7 @@ def home_of(root: Path, ports: Ports) -> Path:
 
 
 def reserve_base(first: int) -> int:
-    """Find four free ports in a row, from a base on, and keep others of us off them.
+    """Find five free ports in a row, from a base on, and keep others of us off them.
 
     The reservation is a lock on a file of the machine, and ends with this process.
 
@@ -118,11 +124,11 @@ def reserve_base(first: int) -> int:
         except OSError:
             lock.close()
             continue
-        if not any(is_listening(port) for port in range(base, base + 4)):
+        if not any(is_listening(port) for port in range(base, base + PORTS)):
             _reserved.append(lock)
             return base
         lock.close()
-    raise NoFreePortsError(f"no four free ports in a row from {first} on; set {PORT_SETTING}")
+    raise NoFreePortsError(f"no five free ports in a row from {first} on; set {PORT_SETTING}")
 
 
 _reserved: list[IO[str]] = []
@@ -199,6 +205,17 @@ def _programs(cloud: Cloud, *, strict: bool) -> list[Program]:
                 *("--keys", str(cloud.keys_of("sms"))),
             ],
             port=cloud.ports.sms,
+            health="/_control/health",
+            folder=ROOT,
+            environment=environment,
+        ),
+        Program(
+            name="issuer",
+            command=[
+                *(*simulators, "issuer", "--port", str(cloud.ports.issuer)),
+                *("--keys", str(cloud.keys_of("issuer")), "--issuer", cloud.issuer_url),
+            ],
+            port=cloud.ports.issuer,
             health="/_control/health",
             folder=ROOT,
             environment=environment,

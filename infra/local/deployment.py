@@ -20,7 +20,7 @@ import boto3
 import yaml
 from botocore.exceptions import BotoCoreError, ClientError
 
-from infra.local import controls
+from infra.local import controls, local_stage
 from infra.local.cloud import ROOT, STAGE, Cloud, Ports, home_of, up
 from infra.local.packaging import Package, PackagingFailedError, package, sizes
 
@@ -30,11 +30,13 @@ POLL_SECONDS_ON_AWS = 3.0
 PARAMETERS_FROM_ENVIRON = {
     "PaymentUrl": "PAYMENT_URL",
     "SmsUrl": "SMS_URL",
+    "TokenIssuer": "TOKEN_ISSUER",
+    "TokenAudience": "TOKEN_AUDIENCE",
+    "JwksUrl": "JWKS_URL",
     "NotifyUrl": "NOTIFY_URL",
     "AlarmEmail": "ALARM_EMAIL",
     "Timetable": "TIMETABLE",
 }
-BATCH_ACTIONS = {"sqs:SendMessage": "sqs:SendMessageBatch", "sns:Publish": "sns:PublishBatch"}
 KEEPS_DATA = {
     "AWS::DynamoDB::Table",
     "AWS::KMS::Key",
@@ -137,7 +139,7 @@ def deploy_locally(cloud: Cloud) -> Deployment:
     :raises DeploymentFailedError: see `deploy`.
     """
     made = package(root=ROOT, build=cloud.home / "build", stage=STAGE, requirements="")
-    made = replace(made, template=_with_batch_actions(made.template))
+    made = replace(made, template=local_stage.with_batch_actions(made.template))
     deployment = deploy(
         cloud,
         made,
@@ -148,11 +150,12 @@ def deploy_locally(cloud: Cloud) -> Deployment:
             "CloudEndpoint": cloud.endpoint,
             "PaymentUrl": cloud.payment_url,
             "SmsUrl": cloud.sms_url,
+            "TokenIssuer": cloud.issuer_url,
+            "JwksUrl": f"{cloud.issuer_url}/jwks.json",
         },
     )
-    for platform in ("payment", "sms"):
-        value = (cloud.keys_of(platform) / "merchant.json").read_text()
-        _put_secret(cloud.client("secretsmanager"), f"afterloan/{STAGE}/{platform}-platform", value)
+    local_stage.put_secrets(cloud)
+    local_stage.put_gateway_responses(cloud, made.template)
     receipts = {"url": f"{deployment.api_url}/v1/notifications/sms"}
     controls.tell(cloud.sms_url, "receipts-url", receipts)
     return deployment
@@ -320,27 +323,6 @@ def _wait(read: Callable[[], Found], is_done: Callable[[Found], bool], seconds: 
             raise DeploymentFailedError(f"no end after {STACK_SECONDS_MAX} s")
         time.sleep(seconds)
     return found
-
-
-# --- what only the local stage needs ----------------------------------------------------
-
-
-def _with_batch_actions(node: Any) -> Any:
-    """Let whoever may do one do a batch: AWS asks for the same action, MiniStack for another."""
-    if isinstance(node, list):
-        return [_with_batch_actions(one) for one in node]
-    if not isinstance(node, dict):
-        return node
-    made = {name: _with_batch_actions(one) for name, one in node.items()}
-    if isinstance(made.get("Action"), list):
-        made["Action"] += [BATCH_ACTIONS[one] for one in made["Action"] if one in BATCH_ACTIONS]
-    return made
-
-
-def _put_secret(secrets: Any, name: str, value: str) -> None:
-    """Put a secret's value; the same again makes no new version."""
-    if secrets.get_secret_value(SecretId=name)["SecretString"] != value:
-        secrets.put_secret_value(SecretId=name, SecretString=value)
 
 
 # --- the command ------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from infra.local.cloud import ACCOUNT, EXCHANGE_BUCKET, REGION, STAGE, Cloud, Po
 from infra.local.processes import is_listening
 
 ROOT = Path(__file__).resolve().parents[2]
+AUDIENCE = "afterloan"
 
 
 def local_cloud() -> Cloud:
@@ -28,6 +29,16 @@ def business_now(stage: str) -> datetime:
     """Read business time: the test clock's where one may be set."""
     standing = wiring.controls().test_clock() if stage != "prod" else None
     return standing or wall_clock()
+
+
+def api_url(stage: str) -> str:
+    """Read where a deployed stage's API is.
+
+    :raises botocore.exceptions.ClientError: if the stack is not there, or may not be read.
+    """
+    stacks = wiring.client("cloudformation").describe_stacks(StackName=f"afterloan-{stage}-app")
+    outputs = {one["OutputKey"]: one["OutputValue"] for one in stacks["Stacks"][0]["Outputs"]}
+    return str(outputs["ApiUrl"])
 
 
 def answers() -> bool:
@@ -52,6 +63,9 @@ def connect(stage: str = STAGE) -> None:
         "EXCHANGE_BUCKET": EXCHANGE_BUCKET,
         "PAYMENT_URL": cloud.payment_url,
         "SMS_URL": cloud.sms_url,
+        "TOKEN_ISSUER": cloud.issuer_url,
+        "TOKEN_AUDIENCE": AUDIENCE,
+        "JWKS_URL": f"{cloud.issuer_url}/jwks.json",
         "EVENTS_TOPIC_ARN": f"arn:aws:sns:{REGION}:{ACCOUNT}:afterloan-{STAGE}-servicing-events",
     }
 
@@ -72,4 +86,7 @@ def _of_stacks(stage: str) -> dict[str, str]:
         "EXCHANGE_BUCKET": outputs["ExchangeBucket"],
         "PAYMENT_URL": parameters["PaymentUrl"],
         "SMS_URL": parameters["SmsUrl"],
+        "TOKEN_ISSUER": parameters.get("TokenIssuer", ""),
+        "TOKEN_AUDIENCE": parameters.get("TokenAudience", ""),
+        "JWKS_URL": parameters.get("JwksUrl", ""),
     }

@@ -39,7 +39,8 @@ def sweeping(world: World) -> sweep.Desk:
     return sweep.Desk(
         mornings=world.morning,
         rounds=world.rounds,
-        asks=world.asks,
+        active_orders=world.active_orders,
+            asks=world.asks,
         list_at=time(0, 10),
         round_at=(time(8), time(16)),
     )

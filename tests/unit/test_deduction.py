@@ -10,6 +10,7 @@ from chalicelib.domain.deduction import (
     Answer,
     AnswerStatus,
     IllegalOrderNumberError,
+    Outcome,
     SkipReason,
     Status,
     facts_of,
@@ -17,8 +18,7 @@ from chalicelib.domain.deduction import (
 )
 from chalicelib.domain.loan import LoanStatus, TermsMovedError
 from chalicelib.domain.money import Money
-from chalicelib.flows import deduction
-from chalicelib.flows.deduction import Outcome
+from chalicelib.flows import deduction, posting
 from chalicelib.flows.ports import AskMessage, DeductionMessage
 from tests.builders import PRODUCT, TODAY, a_loan, a_schedule, at
 from tests.fakes import Crash, World
@@ -207,15 +207,15 @@ class TestAPlatformThatContradictsItself:
 class TestAHold:
     def test_is_lifted_by_its_own_reason_alone(self):
         world = a_world()
-        deduction.hold(loan_id="LN1", reason="one", desk=world.deducting)
-        deduction.hold(loan_id="LN1", reason="two", desk=world.deducting)
-        deduction.lift(loan_id="LN1", reason="two", desk=world.deducting)
+        posting.hold(loan_id="LN1", reason="one", books=world.books)
+        posting.hold(loan_id="LN1", reason="two", books=world.books)
+        posting.lift(loan_id="LN1", reason="two", books=world.books)
         assert loan_of(world).hold == "one"
-        deduction.lift(loan_id="LN1", reason="one", desk=world.deducting)
+        posting.lift(loan_id="LN1", reason="one", books=world.books)
         assert loan_of(world).hold == ""
 
     def test_of_a_loan_nobody_knows_is_no_harm(self):
-        deduction.hold(loan_id="NOBODY", reason="one", desk=a_world().deducting)
+        posting.hold(loan_id="NOBODY", reason="one", books=a_world().books)
 
 
 def test_money_never_vanishes_when_terms_move_under_an_order_in_flight():

@@ -32,7 +32,7 @@ class TestAGoodLine:
     def test_becomes_a_loan_with_its_schedule_and_its_borrower(self, world):
         taken = take(world, a_loan_row("LN1", borrower_id="B1"))
         loan = world.loans.rows["LN1"]
-        cut = world.schedules.rows["LN1", 1]
+        cut = world.schedules.rows["LN1", 1].instalments
 
         assert (taken.outcome, taken.applied, taken.refused) == (Outcome.APPLIED, 1, 0)
         assert (loan.mode, loan.status, loan.position) == (
@@ -117,7 +117,7 @@ class TestABadLine:
 
         assert (taken.applied, taken.refused) == (2, 1)
         assert world.reasons(LOANS_KEY)[0]["line"] == 4
-        assert len(world.schedules.rows["LN1", 1]) == 6
+        assert len(world.schedules.rows["LN1", 1].instalments) == 6
 
     def test_of_a_loan_that_the_book_has_already_changes_nothing_of_it(self, world):
         take(world, a_loan_row("LN1", borrower_id="B1"))

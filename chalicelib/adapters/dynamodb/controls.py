@@ -1,4 +1,4 @@
-"""Switches people turn: the pause of all deductions, and (never in production) the test clock."""
+"""Switches people turn: the pause, the block of one borrower, (not in production) the clock."""
 
 import time
 from datetime import datetime
@@ -26,6 +26,15 @@ class DynamoControls:
         """Turn the pause switch; workers see it within half a minute."""
         ControlRow(name=PAUSE, on=on, by=by, at=at.isoformat()).save()
 
+    def is_blocked(self, borrower_id: str) -> bool:
+        """Say whether a borrower is kept out, however good the token: read anew every time."""
+        row = _row(_block_of(borrower_id))
+        return bool(row and row.on)
+
+    def block(self, borrower_id: str, *, on: bool, by: str, at: datetime) -> None:
+        """Keep a borrower out of API and page, or let him in again."""
+        ControlRow(name=_block_of(borrower_id), on=on, by=by, at=at.isoformat()).save()
+
     def test_clock(self) -> datetime | None:
         """Read the business time that was set, None if the clock was never set."""
         row = _row(TEST_CLOCK)
@@ -34,6 +43,10 @@ class DynamoControls:
     def set_test_clock(self, now: datetime) -> None:
         """Set business time."""
         ControlRow(name=TEST_CLOCK, now=now.isoformat()).save()
+
+
+def _block_of(borrower_id: str) -> str:
+    return f"blocked#{borrower_id}"
 
 
 def _row(name: str) -> ControlRow | None:

@@ -9,6 +9,7 @@ from chalicelib.adapters.dynamodb.tables import JournalRow
 from chalicelib.domain.deduction import (
     Deduction,
     FailureClass,
+    Kind,
     Result,
     Skip,
     SkipReason,
@@ -109,6 +110,9 @@ def _row_of(deduction: Deduction) -> JournalRow:
         failure_class=result.failure_class.value if result.failure_class else None,
         settles=deduction.settles or None,
         settled_by=deduction.settled_by,
+        kind=deduction.kind.value if deduction.kind is not Kind.SCHEDULED else None,
+        fee=deduction.fee or None,
+        request=deduction.request or None,
         recorded_at=deduction.recorded_at,
         history_loan_id=deduction.loan_id if result.status is Status.SUCCEEDED else None,
     )
@@ -143,6 +147,9 @@ def _deduction_of(row: JournalRow) -> Deduction:
         lines=_unpacked(row.lines or ""),
         settles=bool(row.settles),
         settled_by=row.settled_by or "",
+        kind=Kind(row.kind or Kind.SCHEDULED),
+        fee=row.fee or ZERO,
+        request=row.request or "",
     )
 
 

@@ -7,9 +7,11 @@ from datetime import date
 from chalicelib.adapters.dynamodb.conditions import ConditionFailedError, chunks, conditional
 from chalicelib.adapters.dynamodb.shards import agenda_key, shard_of
 from chalicelib.adapters.dynamodb.tables import LoanRow, SlotMap
+from chalicelib.domain.deduction import Kind
 from chalicelib.domain.loan import Loan, LoanStatus, Mode, Slot
-from chalicelib.domain.money import Components
+from chalicelib.domain.money import ZERO, Components
 from chalicelib.domain.position import Position
+from chalicelib.domain.product import Recut
 from chalicelib.flows.ports import AgendaEntry, MovedByAnotherError
 
 
@@ -108,6 +110,10 @@ def _map_of(slot: Slot) -> SlotMap:
         listed=slot.listed,
         as_of=slot.as_of,
         sent_at=slot.sent_at,
+        kind=slot.kind.value if slot.kind is not Kind.SCHEDULED else None,
+        recut=slot.recut.value if slot.recut else None,
+        fee=slot.fee or None,
+        request=slot.request or None,
     )
 
 
@@ -123,6 +129,10 @@ def _slot_of(slot: SlotMap | None) -> Slot | None:
         listed=slot.listed,
         as_of=slot.as_of,
         sent_at=slot.sent_at,
+        kind=Kind(slot.kind or Kind.SCHEDULED),
+        recut=Recut(slot.recut) if slot.recut else None,
+        fee=slot.fee or ZERO,
+        request=slot.request or "",
     )
 
 

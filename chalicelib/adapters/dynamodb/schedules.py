@@ -2,20 +2,23 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import date
+from decimal import Decimal
 
 from chalicelib.adapters.dynamodb.conditions import ConditionFailedError, chunks, conditional
 from chalicelib.adapters.dynamodb.tables import ScheduleRow
 from chalicelib.domain.loan import Schedule
 from chalicelib.domain.money import Money
-from chalicelib.domain.schedule import Instalment
+from chalicelib.domain.product import Method
+from chalicelib.domain.schedule import Cut, Instalment, Terms
 
 
 class DynamoSchedules:
-    def get(self, loan_id: str, version: int) -> Schedule:
+    def get(self, loan_id: str, version: int) -> Cut:
         try:
-            return unpacked(ScheduleRow.get(loan_id, version).instalments)
+            row = ScheduleRow.get(loan_id, version)
         except ScheduleRow.DoesNotExist as error:
             raise KeyError((loan_id, version)) from error
+        return Cut(terms=terms_of(row.terms), instalments=unpacked(row.instalments))
 
     def get_many(self, wanted: Sequence[tuple[str, int]]) -> Mapping[str, Schedule]:
         return {
@@ -24,12 +27,16 @@ class DynamoSchedules:
             for row in ScheduleRow.batch_get(list(keys))
         }
 
-    def add(self, loan_id: str, version: int, schedule: Schedule, *, source: str) -> bool:
+    def add(self, loan_id: str, version: int, cut: Cut, *, source: str) -> bool:
         row = ScheduleRow(
-            loan_id=loan_id, version=version, instalments=packed(schedule), source=source
+            loan_id=loan_id,
+            version=version,
+            terms=text_of(cut.terms),
+            instalments=packed(cut.instalments),
+            source=source,
         )
         try:
-            # A schedule is written once; the same line of the same file may come again.
+            # A schedule is written once; who wrote it may write it again, and changes nothing.
             with conditional():
                 row.save(
                     condition=ScheduleRow.loan_id.does_not_exist() | (ScheduleRow.source == source)
@@ -37,6 +44,45 @@ class DynamoSchedules:
         except ConditionFailedError:
             return False
         return True
+
+
+def text_of(terms: Terms) -> str:
+    """Write terms as text, field by field, separated by commas; what is not set is empty."""
+    return ",".join(
+        (
+            str(terms.principal.fen),
+            str(terms.annual_rate),
+            terms.method.value,
+            str(terms.instalments),
+            terms.disbursed_on.isoformat(),
+            terms.first_due_on.isoformat(),
+            str(terms.anchor_day or ""),
+            str(terms.first_no),
+            terms.interest_paid_until.isoformat() if terms.interest_paid_until else "",
+        )
+    )
+
+
+def terms_of(text: str) -> Terms:
+    """Read terms back.
+
+    >>> text_of(terms_of("900,0.12,bullet,3,2026-11-01,2026-12-01,,1,"))
+    '900,0.12,bullet,3,2026-11-01,2026-12-01,,1,'
+    """
+    principal, rate, method, count, disbursed_on, first_due_on, anchor, first_no, paid = text.split(
+        ","
+    )
+    return Terms(
+        principal=Money(int(principal)),
+        annual_rate=Decimal(rate),
+        method=Method(method),
+        instalments=int(count),
+        disbursed_on=date.fromisoformat(disbursed_on),
+        first_due_on=date.fromisoformat(first_due_on),
+        anchor_day=int(anchor) if anchor else None,
+        first_no=int(first_no),
+        interest_paid_until=date.fromisoformat(paid) if paid else None,
+    )
 
 
 def packed(schedule: Schedule) -> str:

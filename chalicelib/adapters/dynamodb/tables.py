@@ -36,6 +36,10 @@ class SlotMap(MapAttribute[str, object]):
     listed = MoneyAttribute(attr_name="l")
     as_of = DateAttribute(attr_name="d")
     sent_at = MomentAttribute(attr_name="t")
+    kind = UnicodeAttribute(attr_name="k", null=True)
+    recut = UnicodeAttribute(attr_name="c", null=True)
+    fee = MoneyAttribute(attr_name="e", null=True)
+    request = UnicodeAttribute(attr_name="q", null=True)
 
 
 class AgendaIndex(GlobalSecondaryIndex["LoanRow"]):
@@ -93,7 +97,7 @@ class LoanRow(Model):
 
 
 class ScheduleRow(Model):
-    """`instalments` is packed: "number,due_on,principal_fen,interest_fen;…"."""
+    """`instalments` is packed: "number,due_on,principal_fen,interest_fen;…"; so are the terms."""
 
     class Meta:
         table_name = "schedules"
@@ -101,6 +105,7 @@ class ScheduleRow(Model):
 
     loan_id = UnicodeAttribute(hash_key=True)
     version = WholeNumberAttribute(range_key=True)
+    terms = UnicodeAttribute()
     instalments = UnicodeAttribute()
     source = UnicodeAttribute()
 
@@ -157,10 +162,72 @@ class JournalRow(Model):
     failure_class = UnicodeAttribute(null=True)
     settles = BooleanAttribute(null=True)
     settled_by = UnicodeAttribute(null=True)
+    kind = UnicodeAttribute(null=True)
+    fee = MoneyAttribute(null=True)
+    request = UnicodeAttribute(null=True)
     recorded_at = MomentAttribute()
     history_loan_id = UnicodeAttribute(null=True)
 
     by_loan = HistoryIndex()
+
+
+class QuoteRow(Model):
+    """`wish` is "kind,amount_fen,recut"; `expires_at` is the second from which DynamoDB may delete it."""
+
+    class Meta:
+        table_name = "quotes"
+        billing_mode = "PAY_PER_REQUEST"
+
+    quote_id = UnicodeAttribute(hash_key=True)
+    loan_id = UnicodeAttribute()
+    borrower_id = UnicodeAttribute()
+    wish = UnicodeAttribute()
+    amount_fen = WholeNumberAttribute()
+    principal_fen = WholeNumberAttribute()
+    interest_fen = WholeNumberAttribute()
+    penalty_fen = WholeNumberAttribute()
+    fee_fen = WholeNumberAttribute()
+    as_of = DateAttribute()
+    valid_until = MomentAttribute()
+    expires_at = WholeNumberAttribute()
+
+
+class ActiveOrderRow(Model):
+    """An order a borrower has started, until somebody has seen its end."""
+
+    class Meta:
+        table_name = "active_orders"
+        billing_mode = "PAY_PER_REQUEST"
+
+    business_date = UnicodeAttribute(hash_key=True)
+    order_no = UnicodeAttribute(range_key=True)
+    noted_at = MomentAttribute()
+
+
+class RequestRow(Model):
+    """One request of the API by its idempotency key; `answer` once it has one."""
+
+    class Meta:
+        table_name = "requests"
+        billing_mode = "PAY_PER_REQUEST"
+
+    request_key = UnicodeAttribute(hash_key=True)
+    fingerprint = UnicodeAttribute()
+    begun_at = MomentAttribute()
+    answer = JSONAttribute(null=True)
+    expires_at = WholeNumberAttribute()
+
+
+class ThrottleRow(Model):
+    """How often something was done within one window of time."""
+
+    class Meta:
+        table_name = "throttles"
+        billing_mode = "PAY_PER_REQUEST"
+
+    window_key = UnicodeAttribute(hash_key=True)
+    times = WholeNumberAttribute()
+    expires_at = WholeNumberAttribute()
 
 
 class RunRow(Model):
@@ -241,6 +308,31 @@ class NoticeRow(Model):
     waiting = WaitingIndex()
 
 
+class NotificationRow(Model):
+    """What the payment platform said of an order, by the SHA-256 of its bytes; no personal data.
+
+    `expires_at` is the second from which DynamoDB may delete it.
+    """
+
+    class Meta:
+        table_name = "notifications"
+        billing_mode = "PAY_PER_REQUEST"
+
+    notification_id = UnicodeAttribute(hash_key=True)
+    order_no = UnicodeAttribute()
+    order_date = DateAttribute(null=True)
+    status = UnicodeAttribute(null=True)
+    amount = MoneyAttribute(null=True)
+    currency = UnicodeAttribute(null=True)
+    failure_code = UnicodeAttribute(null=True)
+    paid_at = MomentAttribute(null=True)
+    received_at = MomentAttribute()
+    state = UnicodeAttribute()
+    finding = UnicodeAttribute(null=True)
+    taken_at = MomentAttribute(null=True)
+    expires_at = WholeNumberAttribute()
+
+
 class DiscrepancyRow(Model):
     class Meta:
         table_name = "discrepancies"
@@ -262,7 +354,7 @@ class DiscrepancyRow(Model):
 
 
 class ControlRow(Model):
-    """A switch: `pause` (on), `test_clock` (now)."""
+    """A switch: `pause` and `blocked#<borrower id>` (on), `test_clock` (now)."""
 
     class Meta:
         table_name = "controls"
@@ -280,9 +372,14 @@ TABLES: tuple[type[Model], ...] = (
     ScheduleRow,
     BorrowerRow,
     JournalRow,
+    QuoteRow,
+    ActiveOrderRow,
+    RequestRow,
+    ThrottleRow,
     RunRow,
     FileRow,
     NoticeRow,
+    NotificationRow,
     DiscrepancyRow,
     ControlRow,
 )

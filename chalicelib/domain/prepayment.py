@@ -1,0 +1,355 @@
+"""Active repayment: what a borrower may pay when he wishes to, and what it does to the loan.
+
+What is due comes first, whatever is wished for: the overdue instalments, then today's.  Only
+then does money go ahead: interest to the day, then principal.
+
+Conventions, where the contract leaves a choice:
+
+* An instalment whose interest period has ended counts as due, even if a holiday has moved its
+  day of payment.
+* Interest to the day counts the days from the start of the period, in the product's day count;
+  what is left of the period is charged by the new cut.  The two never exceed the whole period.
+* A new cut asks for no more interest than was saved: what rounding would add is left off.
+"""
+
+import base64
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import date
+from decimal import Decimal
+
+from chalicelib.domain import due as dues
+from chalicelib.domain import schedule as schedules
+from chalicelib.domain.allocation import Paid, position_after
+from chalicelib.domain.business_calendar import WorkingDays
+from chalicelib.domain.deduction import Kind
+from chalicelib.domain.due import Due, InstalmentDue
+from chalicelib.domain.money import NOTHING, ZERO, Components, Money, total
+from chalicelib.domain.position import Position, outstanding_principal, unpaid
+from chalicelib.domain.product import Method, Prepayment, Product, Recut
+from chalicelib.domain.schedule import Cut, Instalment
+
+QUOTE_ID_BYTES = 10
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Wish:
+    """What the borrower asks for; `amount` is of a partial prepayment alone."""
+
+    kind: Kind
+    amount: Money | None = None
+    recut: Recut | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Limits:
+    """What may be paid: a part between the two ends, if there is such a part, or the payoff."""
+
+    amount_min: Money | None
+    amount_max: Money | None
+    payoff: Money
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Refusal:
+    """Why there is nothing to offer; `code` is stable, `limits` say what would be accepted."""
+
+    code: str
+    limits: Limits | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Standing:
+    """A loan as a payment finds it: position, schedule, product, and the date."""
+
+    position: Position
+    cut: Cut
+    product: Product
+    annual_rate: Decimal
+    as_of: date
+    working_days: WorkingDays | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Offer:
+    """What a payment would cost, part by part, and what it would leave.
+
+    `due` is what is due of it; `ahead` is paid before its time: interest to the day and
+    principal, under the number of the instalment whose period runs.
+    """
+
+    kind: Kind
+    due: Due
+    ahead: InstalmentDue | None = None
+    fee: Money = ZERO
+    recut: Recut | None = None
+    cut_after: Cut | None = None
+    position_after: Position
+
+    @property
+    def components(self) -> Components:
+        return self.due.components + (self.ahead.components if self.ahead else NOTHING)
+
+    @property
+    def amount(self) -> Money:
+        return self.components.total + self.fee
+
+    @property
+    def paid(self) -> Paid:
+        """Which instalments the money pays."""
+        return Paid(lines=(*self.due.lines, *((self.ahead,) if self.ahead else ())))
+
+
+def offer(*, wish: Wish, standing: Standing) -> Offer | Refusal:
+    """Say what the wish costs as of the standing's date, or why it cannot be had."""
+    ahead = _Ahead.of(standing)
+    if not (ahead.due.lines or ahead.principal):
+        return Refusal(code="settled")
+    match wish.kind:
+        case Kind.OVERDUE:
+            overdue = tuple(line for line in ahead.due.lines if line.due_on < standing.as_of)
+            return _due_offer(Kind.OVERDUE, overdue, standing) or Refusal(code="nothing_overdue")
+        case Kind.INSTALMENT:
+            whole = _due_offer(Kind.INSTALMENT, ahead.due.lines, standing)
+            return whole or Refusal(code="nothing_due")
+        case Kind.FULL:
+            return _full(standing, ahead)
+        case Kind.PARTIAL:
+            return _partial(wish, standing, ahead)
+        case Kind.SCHEDULED:
+            raise ValueError("a scheduled deduction is no wish")
+
+
+def limits(standing: Standing) -> Limits:
+    """Say between which amounts a part may be paid ahead, and what all of it costs."""
+    return _limits(standing, _Ahead.of(standing))
+
+
+def kinds_offered(standing: Standing) -> tuple[Kind, ...]:
+    """List what the borrower may pay now."""
+    least = limits(standing).amount_min
+    wishes = (
+        Wish(kind=Kind.OVERDUE),
+        Wish(kind=Kind.INSTALMENT),
+        Wish(kind=Kind.PARTIAL, amount=least),
+        Wish(kind=Kind.FULL),
+    )
+    return tuple(
+        wish.kind
+        for wish in wishes
+        if not isinstance(offer(wish=wish, standing=standing), Refusal)
+    )
+
+
+def recuts_offered(standing: Standing) -> tuple[Recut, ...]:
+    """List how the schedule may be cut again; a loan that repays at its end cannot be shortened."""
+    if standing.cut.terms.method in {Method.INTEREST_FIRST, Method.BULLET}:
+        return (Recut.REDUCE_INSTALMENT,)
+    return standing.product.recuts
+
+
+def quote_id_of(*, loan_id: str, version: int, as_of: date, wish: Wish, offered: Offer) -> str:
+    """Name a quote by what it quotes: asked again, the same; after any write of the loan, another.
+
+    >>> from chalicelib.domain.position import START
+    >>> nothing = Offer(
+    ...     kind=Kind.FULL, due=Due(as_of=date(2026, 11, 24), lines=()), position_after=START
+    ... )
+    >>> quote_id_of(
+    ...     loan_id="LN7", version=1, as_of=date(2026, 11, 24), wish=Wish(kind=Kind.FULL),
+    ...     offered=nothing,
+    ... )
+    'Qaidmaa27lfexbaru'
+    """
+    facts = (loan_id, version, as_of, wish.kind, offered.kind, offered.amount, offered.recut)
+    digest = hashlib.sha256("|".join(map(str, facts)).encode()).digest()
+    return "Q" + base64.b32encode(digest[:QUOTE_ID_BYTES]).decode().lower()
+
+
+# --- what there is to pay ---------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Ahead:
+    """What is due, and what lies ahead of it: the running instalment, its interest, all principal."""
+
+    due: Due
+    running: Instalment | None
+    interest: Money
+    principal: Money
+
+    @classmethod
+    def of(cls, standing: Standing) -> "_Ahead":
+        position, cut = standing.position, standing.cut
+        due = _owed(standing, through_no=_last_ended(standing))
+        reached = due.lines[-1].instalment_no if due.lines else 0
+        later = [row for row, _ in unpaid(position, cut.instalments) if row.number > reached]
+        principal = outstanding_principal(position, cut.instalments) - due.components.principal
+        if not later:
+            return cls(due=due, running=None, interest=ZERO, principal=principal)
+        rate = schedules.interest_run(
+            cut=cut, number=later[0].number, product=standing.product, as_of=standing.as_of
+        )
+        interest = principal.times(rate, rounding=standing.product.rounding.mode)
+        return cls(
+            due=due,
+            running=later[0],
+            interest=min(interest, later[0].interest),
+            principal=principal,
+        )
+
+    def line(self, *, interest: Money, principal: Money) -> InstalmentDue | None:
+        paid = Components(principal=principal, interest=interest)
+        if self.running is None or not paid:
+            return None
+        return InstalmentDue(
+            instalment_no=self.running.number, due_on=self.running.due_on, components=paid
+        )
+
+
+def _owed(standing: Standing, *, through_no: int = 0) -> Due:
+    return dues.owed(
+        position=standing.position,
+        schedule=standing.cut.instalments,
+        product=standing.product,
+        annual_rate=standing.annual_rate,
+        as_of=standing.as_of,
+        through_no=through_no,
+    )
+
+
+def _last_ended(standing: Standing) -> int:
+    """Return the last instalment whose interest period has ended."""
+    terms = standing.cut.terms
+    ends = enumerate(schedules.contractual_due_dates(terms), start=terms.first_no)
+    return max((number for number, end in ends if end <= standing.as_of), default=0)
+
+
+def _due_offer(
+    kind: Kind, lines: tuple[InstalmentDue, ...], standing: Standing
+) -> Offer | None:
+    due = Due(as_of=standing.as_of, lines=lines)
+    if not due.amount:
+        return None
+    return Offer(kind=kind, due=due, position_after=_position_after(due, standing))
+
+
+def _position_after(due: Due, standing: Standing) -> Position:
+    return position_after(
+        position=standing.position,
+        schedule=standing.cut.instalments,
+        due=due,
+        paid=Paid(lines=due.lines),
+    )
+
+
+# --- all of it --------------------------------------------------------------------------
+
+
+def _full(standing: Standing, ahead: _Ahead) -> Offer | Refusal:
+    if ahead.principal and standing.product.prepayment is Prepayment.NONE:
+        return Refusal(code="not_offered")
+    return _settlement(standing, ahead)
+
+
+def _settlement(standing: Standing, ahead: _Ahead) -> Offer:
+    last = standing.cut.instalments[-1].number
+    rate = standing.product.settlement_fee_rate
+    return Offer(
+        kind=Kind.FULL,
+        due=ahead.due,
+        ahead=ahead.line(interest=ahead.interest, principal=ahead.principal),
+        fee=ahead.principal.times(rate, rounding=standing.product.rounding.mode),
+        position_after=Position(instalment_no=last + 1),
+    )
+
+
+# --- a part of it -----------------------------------------------------------------------
+
+
+def _partial(wish: Wish, standing: Standing, ahead: _Ahead) -> Offer | Refusal:
+    if standing.product.prepayment is not Prepayment.PARTIAL_AND_FULL:
+        return Refusal(code="not_offered")
+    if not ahead.principal:
+        return Refusal(code="nothing_ahead")
+    recut = wish.recut or recuts_offered(standing)[0]
+    if recut not in recuts_offered(standing):
+        return Refusal(code="recut_not_offered")
+    allowed = _limits(standing, ahead)
+    if wish.amount == allowed.payoff:
+        return _settlement(standing, ahead)
+    if wish.amount is None or not _is_within(wish.amount, allowed):
+        return Refusal(code="amount_out_of_limits", limits=allowed)
+    principal = wish.amount - ahead.due.amount - ahead.interest
+    cut_after = _cut_again(recut, ahead.principal - principal, standing, ahead)
+    return Offer(
+        kind=Kind.PARTIAL,
+        due=ahead.due,
+        ahead=ahead.line(interest=ahead.interest, principal=principal),
+        recut=recut,
+        cut_after=cut_after,
+        position_after=Position(instalment_no=cut_after.instalments[0].number),
+    )
+
+
+def _limits(standing: Standing, ahead: _Ahead) -> Limits:
+    """At least the product's minimum goes ahead, and at least as much is left, or nothing."""
+    payoff = _settlement(standing, ahead).amount
+    least = standing.product.partial_min
+    amount_min = ahead.due.amount + max(least, ahead.interest + Money(1))
+    amount_max = ahead.due.amount + ahead.interest + ahead.principal - least
+    offers_parts = standing.product.prepayment is Prepayment.PARTIAL_AND_FULL
+    if not offers_parts or amount_min > amount_max:
+        return Limits(amount_min=None, amount_max=None, payoff=payoff)
+    return Limits(amount_min=amount_min, amount_max=amount_max, payoff=payoff)
+
+
+def _is_within(amount: Money, allowed: Limits) -> bool:
+    if allowed.amount_min is None or allowed.amount_max is None:
+        return False
+    return allowed.amount_min <= amount <= allowed.amount_max
+
+
+def _cut_again(recut: Recut, principal: Money, standing: Standing, ahead: _Ahead) -> Cut:
+    """Cut what is left of the principal into the instalments that are left, or into fewer."""
+    running, terms, product = ahead.running, standing.cut.terms, standing.product
+    if running is None:
+        raise ValueError("nothing lies ahead")
+    index = running.number - terms.first_no
+    is_bullet = terms.method is Method.BULLET
+    again = replace(
+        terms,
+        principal=principal,
+        instalments=terms.instalments if is_bullet else terms.instalments - index,
+        disbursed_on=schedules.period_start(terms, running.number),
+        first_due_on=terms.first_due_on
+        if is_bullet
+        else schedules.contractual_due_dates(terms)[index],
+        anchor_day=schedules.anchor_day(terms),
+        first_no=running.number,
+        interest_paid_until=max(standing.as_of, schedules.period_start(terms, running.number)),
+    )
+    level = _level(running, terms.method) if recut is Recut.SHORTEN_TERM else None
+    made = schedules.cut(
+        terms=again, product=product, working_days=standing.working_days, level=level
+    )
+    later = (row for row in standing.cut.instalments if row.number >= running.number)
+    saved_from = total(row.interest for row in later) - ahead.interest
+    return replace(made, instalments=tuple(_without_excess(made.instalments, saved_from)))
+
+
+def _level(running: Instalment, method: Method) -> Money:
+    """Return what stays the same in every instalment of a shortened loan."""
+    return running.principal if method is Method.EQUAL_PRINCIPAL else running.total
+
+
+def _without_excess(rows: tuple[Instalment, ...], interest_max: Money) -> Iterator[Instalment]:
+    """Take off, from the last instalments, what rounding would add to the interest."""
+    excess = max(total(row.interest for row in rows) - interest_max, ZERO)
+    kept = []
+    for row in reversed(rows):
+        off = min(excess, row.interest)
+        kept.append(replace(row, interest=row.interest - off))
+        excess -= off
+    return reversed(kept)

@@ -1,0 +1,53 @@
+"""The orders borrowers have started: no list of the day names them, so they are noted by date."""
+
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime, timedelta
+from typing import Protocol
+
+from chalicelib.domain.deduction import facts_of
+from chalicelib.flows.ports import Books
+from chalicelib.flows.posting import is_in_flight
+
+
+class ActiveOrders(Protocol):
+    """Notes of orders, until somebody has seen their end."""
+
+    def open(self, *, business_date: date, order_no: str, at: datetime) -> None:
+        """Note an order before it is claimed; the same again changes nothing."""
+
+    def of_day(self, business_date: date) -> Iterator[tuple[str, datetime]]:
+        """List order numbers with the time they were noted, as fresh as the last write."""
+
+    def remove(self, *, business_date: date, order_no: str) -> None:
+        """Forget an order; done twice it changes nothing."""
+
+
+def unfinished(*, business_date: date, active_orders: ActiveOrders, books: Books) -> Sequence[str]:
+    """List the date's orders that hold their loan's slot: their end is unknown, or not posted."""
+    noted = [order_no for order_no, _ in active_orders.of_day(business_date)]
+    heads = books.loans.get_many([facts_of(order_no)[2] for order_no in noted])
+    return [
+        order_no
+        for order_no in noted
+        if (loan := heads.get(facts_of(order_no)[2])) and is_in_flight(loan, order_no)
+    ]
+
+
+def tidy(
+    *,
+    business_date: date,
+    now: datetime,
+    patience: timedelta,
+    active_orders: ActiveOrders,
+    books: Books,
+) -> Sequence[str]:
+    """Forget the orders that have ended, or were never claimed; list those that hold their slot."""
+    noted = dict(active_orders.of_day(business_date))
+    # The slots first: an order that ends between the two reads is in the journal by then.
+    held = set(unfinished(business_date=business_date, active_orders=active_orders, books=books))
+    ended = books.journal.get_many([order_no for order_no in noted if order_no not in held])
+    for order_no, noted_at in noted.items():
+        is_idle = order_no not in held and now - noted_at > patience
+        if order_no in ended or is_idle:
+            active_orders.remove(business_date=business_date, order_no=order_no)
+    return sorted(held)

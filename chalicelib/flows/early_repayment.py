@@ -1,0 +1,307 @@
+"""Active repayment: quote what a borrower wishes to pay, and start the one order of a quote.
+
+The order claims the loan's slot, as a round's does: whoever comes second is told of the order
+that is in flight.  What is charged equals the quote to the fen, or nothing is.
+"""
+
+import hashlib
+from dataclasses import dataclass, replace
+from datetime import date, datetime, time, timedelta
+from typing import Protocol
+
+from chalicelib.domain import loan as loans
+from chalicelib.domain import prepayment
+from chalicelib.domain.deduction import Deduction, SkipReason, order_no_of_quote
+from chalicelib.domain.loan import Loan, LoanStatus, Mode, Slot
+from chalicelib.domain.prepayment import Limits, Offer, Refusal, Wish
+from chalicelib.domain.window import SendWindow
+from chalicelib.flows.active_orders import ActiveOrders
+from chalicelib.flows.ports import (
+    AskMessage,
+    Books,
+    Controls,
+    MovedByAnotherError,
+    Queue,
+)
+
+QUOTE_LIFETIME = timedelta(minutes=15)
+NET_SECONDS = 30
+"""When an order is looked after whose request died between the claim and its message."""
+
+CLAIMS_MAX = 3
+
+
+class NotFoundError(Exception):
+    """There is no such loan, quote or order, or it is another borrower's: nobody is told which."""
+
+
+class CrowdedLoanError(Exception):
+    """Others kept writing the loan's head: the request may be repeated."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Quote:
+    """What a wish costs on a business date; its id names the one order it may become."""
+
+    quote_id: str
+    loan_id: str
+    borrower_id: str
+    wish: Wish
+    offered: Offer
+    as_of: date
+    expires_at: datetime
+
+    @property
+    def order_no(self) -> str:
+        return order_no_of_quote(
+            business_date=self.as_of, quote_id=self.quote_id, loan_id=self.loan_id
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class QuotedTerms:
+    """What is kept of a quote: enough to compute it again, and to see whether it still holds."""
+
+    quote_id: str
+    loan_id: str
+    borrower_id: str
+    wish: Wish
+    amount_fen: int
+    parts_fen: tuple[int, int, int, int]
+    as_of: date
+    expires_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Refused:
+    """Why nothing was quoted or started; `code` is stable.
+
+    `order_no` is the order in flight, or the one the quote became; `fresh` a quote that holds
+    now; `limits` what would be accepted.
+    """
+
+    code: str
+    order_no: str = ""
+    fresh: Quote | None = None
+    limits: Limits | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Started:
+    """The order is on its way: its result is asked for by its number."""
+
+    order_no: str
+    amount_fen: int
+
+
+class Quotes(Protocol):
+    def put(self, quoted: QuotedTerms) -> None:
+        """Keep a quote; the same id again is the same quote, perhaps with a later expiry."""
+
+    def get(self, quote_id: str) -> QuotedTerms | None:
+        """Read a quote, as fresh as the last write."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Desk:
+    """All that active repayments are worked with; `served_modes` may be paid to us directly."""
+
+    books: Books
+    quotes: Quotes
+    active_orders: ActiveOrders
+    repayments: Queue[AskMessage]
+    asks: Queue[AskMessage]
+    controls: Controls
+    window: SendWindow
+    served_modes: frozenset[Mode]
+
+
+# --- quote ------------------------------------------------------------------------------
+
+
+def quote(
+    *, borrower_id: str, loan_id: str, wish: Wish, now: datetime, desk: Desk
+) -> Quote | Refused:
+    """Quote what a wish costs today; asked again while nothing moved, it is the same quote.
+
+    :raises NotFoundError: if the borrower has no such loan.
+    """
+    loan = own_loan(borrower_id=borrower_id, loan_id=loan_id, desk=desk)
+    if refused := _why_not(loan, desk):
+        return refused
+    quoted = _quoted(loan=loan, wish=wish, now=now, desk=desk)
+    if isinstance(quoted, Quote):
+        desk.quotes.put(_kept(quoted))
+    return quoted
+
+
+def own_loan(*, borrower_id: str, loan_id: str, desk: Desk) -> Loan:
+    """Read a loan of the borrower's.
+
+    :raises NotFoundError: if there is none, or it is another's.
+    """
+    loan = desk.books.loans.get(loan_id)
+    if loan is None or loan.borrower_id != borrower_id:
+        raise NotFoundError(loan_id)
+    return loan
+
+
+def standing_of(*, loan: Loan, as_of: date, desk: Desk) -> prepayment.Standing:
+    """Say how a payment would find the loan."""
+    return loans.standing(
+        loan=loan,
+        cut=desk.books.schedules.get(loan.loan_id, loan.schedule_version),
+        product=desk.books.products[loan.product],
+        as_of=as_of,
+    )
+
+
+def _why_not(loan: Loan, desk: Desk) -> Refused | None:
+    if loan.slot is not None:
+        return Refused(code="loan_busy", order_no=loan.slot.order_no)
+    if loan.status is not LoanStatus.OPEN:
+        return Refused(code="settled")
+    if loan.mode not in desk.served_modes:
+        return Refused(code="not_offered")
+    if loan.hold and not loans.is_mandate_hold(loan.hold):
+        return Refused(code="on_hold")
+    return None
+
+
+def _quoted(*, loan: Loan, wish: Wish, now: datetime, desk: Desk) -> Quote | Refused:
+    as_of = now.date()
+    offered = prepayment.offer(wish=wish, standing=standing_of(loan=loan, as_of=as_of, desk=desk))
+    if isinstance(offered, Refusal):
+        return Refused(code=offered.code, limits=offered.limits)
+    return Quote(
+        quote_id=prepayment.quote_id_of(
+            loan_id=loan.loan_id, version=loan.version, as_of=as_of, wish=wish, offered=offered
+        ),
+        loan_id=loan.loan_id,
+        borrower_id=loan.borrower_id,
+        wish=wish,
+        offered=offered,
+        as_of=as_of,
+        expires_at=min(now + QUOTE_LIFETIME, _midnight_after(now)),
+    )
+
+
+def _midnight_after(now: datetime) -> datetime:
+    """Return the end of the business date: a quote does not outlive it."""
+    return datetime.combine(now.date() + timedelta(days=1), time.min, tzinfo=now.tzinfo)
+
+
+def _kept(quoted: Quote) -> QuotedTerms:
+    return QuotedTerms(
+        quote_id=quoted.quote_id,
+        loan_id=quoted.loan_id,
+        borrower_id=quoted.borrower_id,
+        wish=quoted.wish,
+        amount_fen=quoted.offered.amount.fen,
+        parts_fen=_parts_fen(quoted.offered),
+        as_of=quoted.as_of,
+        expires_at=quoted.expires_at,
+    )
+
+
+def _parts_fen(offered: Offer) -> tuple[int, int, int, int]:
+    parts = offered.components
+    return parts.principal.fen, parts.interest.fen, parts.penalty.fen, offered.fee.fen
+
+
+def request_named(*, borrower_id: str, key: str) -> str:
+    """Name a request by its borrower and the key he gave it, short enough for the slot.
+
+    >>> request_named(borrower_id="B7", key="a-key")
+    'b3efd1a3eea8fc87'
+    """
+    return hashlib.sha256(f"{borrower_id}|{key}".encode()).hexdigest()[:16]
+
+
+# --- start ------------------------------------------------------------------------------
+
+
+def start(
+    *, borrower_id: str, loan_id: str, quote_id: str, request: str, now: datetime, desk: Desk
+) -> Started | Refused:
+    """Claim the loan for the quote's order and send it on its way; safe to repeat.
+
+    `request` names the request that asks: of several for one quote, one has started the order,
+    and the same request again is answered the same.
+
+    :raises NotFoundError: if the borrower has no such loan, or no such quote for it.
+    :raises CrowdedLoanError: if the slot could not be claimed for the crowd.
+    """
+    quoted = desk.quotes.get(quote_id)
+    if quoted is None or (quoted.borrower_id, quoted.loan_id) != (borrower_id, loan_id):
+        raise NotFoundError(quote_id)
+    order_no = order_no_of_quote(business_date=quoted.as_of, quote_id=quote_id, loan_id=loan_id)
+    for _ in range(CLAIMS_MAX):
+        # The head is read before the journal: had the order ended between the two reads, the
+        # head's version would have moved and the claim below would fail.
+        loan = own_loan(borrower_id=borrower_id, loan_id=loan_id, desk=desk)
+        if begun := _begun(loan=loan, order_no=order_no, request=request, desk=desk):
+            return begun
+        slot = _decide(loan=loan, quoted=quoted, order_no=order_no, now=now, desk=desk)
+        if isinstance(slot, Refused):
+            return slot
+        # Before the claim: whoever dies behind it leaves somebody who will look.
+        desk.active_orders.open(business_date=quoted.as_of, order_no=order_no, at=now)
+        desk.asks.put([AskMessage(order_no=order_no, rung=None)], delay_seconds=NET_SECONDS)
+        try:
+            desk.books.loans.write(replace(loan, slot=replace(slot, request=request)))
+        except MovedByAnotherError:
+            continue
+        return _on_its_way(order_no=order_no, amount_fen=slot.amount.fen, desk=desk)
+    raise CrowdedLoanError(loan_id)
+
+
+def _begun(*, loan: Loan, order_no: str, request: str, desk: Desk) -> Started | Refused | None:
+    """Say what became of the quote's order, if it was started already."""
+    if loan.slot is not None and loan.slot.order_no == order_no:
+        if loan.slot.request != request:
+            return Refused(code="loan_busy", order_no=order_no)
+        return _on_its_way(order_no=order_no, amount_fen=loan.slot.amount.fen, desk=desk)
+    record = desk.books.journal.find(order_no)
+    if not isinstance(record, Deduction):
+        return None
+    if record.request != request:
+        return Refused(code="quote_used", order_no=order_no)
+    return Started(order_no=order_no, amount_fen=record.amount.fen)
+
+
+def _on_its_way(*, order_no: str, amount_fen: int, desk: Desk) -> Started:
+    desk.repayments.put([AskMessage(order_no=order_no)])
+    return Started(order_no=order_no, amount_fen=amount_fen)
+
+
+def _decide(
+    *, loan: Loan, quoted: QuotedTerms, order_no: str, now: datetime, desk: Desk
+) -> Slot | Refused:
+    if refused := _why_not(loan, desk):
+        return refused
+    found = _quoted(loan=loan, wish=quoted.wish, now=now, desk=desk)
+    if isinstance(found, Refused):
+        return found
+    if now >= quoted.expires_at or not _still_holds(quoted, found):
+        desk.quotes.put(_kept(found))
+        return Refused(code="quote_expired", fresh=found)
+    if not desk.window.is_open(now, quoted.as_of):
+        return Refused(code="window_closed")
+    if desk.controls.is_paused():
+        return Refused(code="paused")
+    slot = loans.slot_of_offer(
+        loan=loan, offered=found.offered, order_no=order_no, as_of=quoted.as_of, now=now
+    )
+    if isinstance(slot, SkipReason):
+        return Refused(code="loan_busy" if slot is SkipReason.SLOT_TAKEN else "on_hold")
+    return slot
+
+
+def _still_holds(quoted: QuotedTerms, found: Quote) -> bool:
+    """Whether the quote says to the fen, part by part, what its wish costs now."""
+    return (quoted.as_of, quoted.amount_fen, quoted.parts_fen) == (
+        found.as_of,
+        found.offered.amount.fen,
+        _parts_fen(found.offered),
+    )

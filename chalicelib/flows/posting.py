@@ -1,0 +1,166 @@
+"""Record what became of an order, then let its loan take it.
+
+The journal is the log: a record that stands is the truth, whatever is heard later.  The loan's
+slot says what is unfinished: whoever finds a record whose order still holds it posts it again.
+"""
+
+from dataclasses import replace
+from datetime import datetime
+
+from chalicelib.domain import loan as loans
+from chalicelib.domain.deduction import Deduction, Outcome, Result, Status, facts_of
+from chalicelib.domain.due import days_past_due
+from chalicelib.domain.loan import Loan, Posting, Slot
+from chalicelib.flows.ports import Books, MovedByAnotherError
+
+
+class UnknownLoanError(Exception):
+    """The order names a loan that is not in the book."""
+
+
+class SchedulePutByAnotherError(Exception):
+    """The next version of a loan's schedule is there, and this order did not write it."""
+
+
+def end(*, loan: Loan, result: Result, now: datetime, settled_by: str, books: Books) -> Outcome:
+    """Record, then post.  A record that stands already is the truth, whatever we heard since."""
+    record = _record_of(loan=loan, result=result, now=now, settled_by=settled_by, books=books)
+    if not books.journal.put(record):
+        standing = books.journal.find(record.order_no)
+        if isinstance(standing, Deduction):
+            if standing.result.status is Status.FAILED and result.status is Status.SUCCEEDED:
+                post(loan=loan, record=standing, books=books)
+                return contradicted(record=standing, books=books)
+            record = standing
+    return post(loan=loan, record=record, books=books)
+
+
+def post(*, loan: Loan, record: Deduction, books: Books) -> Outcome:
+    """Let the loan take the recorded result and free its slot; whoever comes second does nothing."""
+    succeeded = record.result.status is Status.SUCCEEDED
+    current: Loan = loan
+    while is_in_flight(current, record.order_no):
+        after = (
+            _after(current, record, books)
+            if succeeded
+            else loans.released(loan=current, result=record.result)
+        )
+        try:
+            books.loans.write(after)
+            break
+        except MovedByAnotherError:
+            current = loan_of(record.order_no, books)
+    return Outcome.SUCCEEDED if succeeded else Outcome.FAILED
+
+
+def contradicted(*, record: Deduction, books: Books) -> Outcome:
+    """Hold a loan whose failed order the platform now calls paid: nothing more may be taken.
+
+    The journal is not changed; the bill will show the money, and a person decides.
+    """
+    hold(loan_id=record.loan_id, reason=f"contradiction {record.order_no}", books=books)
+    return Outcome.CONTRADICTED
+
+
+def hold(*, loan_id: str, reason: str, books: Books) -> None:
+    """Let nothing more be deducted from a loan until the reason is lifted; the first one stands.
+
+    But for a mandate that is gone: its owner may try it again, so it gives way.
+    """
+    while (loan := books.loans.get(loan_id)) and (
+        not loan.hold or loans.is_mandate_hold(loan.hold)
+    ):
+        if _written(replace(loan, hold=reason), books):
+            return
+
+
+def lift(*, loan_id: str, reason: str, books: Books) -> None:
+    """Take this very reason off a loan, if it is what holds it."""
+    while (loan := books.loans.get(loan_id)) and loan.hold == reason:
+        if _written(replace(loan, hold=""), books):
+            return
+
+
+def loan_of(order_no: str, books: Books) -> Loan:
+    """Read the loan of an order.
+
+    :raises UnknownLoanError: if there is none.
+    """
+    loan_id = facts_of(order_no)[2]
+    loan = books.loans.get(loan_id)
+    if loan is None:
+        raise UnknownLoanError(loan_id)
+    return loan
+
+
+def is_in_flight(loan: Loan, order_no: str) -> bool:
+    """Whether the order holds the loan's slot."""
+    return loan.slot is not None and loan.slot.order_no == order_no
+
+
+def slot_of(loan: Loan) -> Slot:
+    """Give the order in flight.
+
+    :raises NothingInFlightError: if there is none.
+    """
+    if loan.slot is None:
+        raise loans.NothingInFlightError(loan.loan_id)
+    return loan.slot
+
+
+def _written(loan: Loan, books: Books) -> bool:
+    try:
+        books.loans.write(loan)
+    except MovedByAnotherError:
+        return False
+    return True
+
+
+def _after(loan: Loan, record: Deduction, books: Books) -> Loan:
+    """Move the loan on; a new schedule is written before the head that points at it."""
+    posting = _posted(loan, books)
+    if posting.cut_after is not None:
+        version = posting.loan.schedule_version
+        # The order's number is the source: done again, it finds its own and changes nothing.
+        if not books.schedules.add(
+            loan.loan_id, version, posting.cut_after, source=record.order_no
+        ):
+            raise SchedulePutByAnotherError(f"{loan.loan_id} {version}")
+    return posting.loan
+
+
+def _record_of(
+    *, loan: Loan, result: Result, now: datetime, settled_by: str, books: Books
+) -> Deduction:
+    slot = slot_of(loan)
+    business_date, round_no, _ = facts_of(slot.order_no)
+    posting = _posted(loan, books) if result.status is Status.SUCCEEDED else None
+    return Deduction(
+        order_no=slot.order_no,
+        loan_id=loan.loan_id,
+        borrower_id=loan.borrower_id,
+        mode=loan.mode,
+        business_date=business_date,
+        round_no=round_no,
+        agreement_no=loan.agreement_no,
+        amount=slot.amount,
+        components=slot.components,
+        result=result,
+        recorded_at=now,
+        listed=slot.listed,
+        dpd=max(days_past_due(loan.unpaid_due_on or slot.as_of, slot.as_of), 0),
+        lines=posting.paid.lines if posting else (),
+        settles=posting is not None and posting.loan.unpaid_due_on is None,
+        settled_by=settled_by,
+        kind=slot.kind,
+        fee=slot.fee,
+        request=slot.request,
+    )
+
+
+def _posted(loan: Loan, books: Books) -> Posting:
+    return loans.posted(
+        loan=loan,
+        cut=books.schedules.get(loan.loan_id, loan.schedule_version),
+        product=books.products[loan.product],
+    )
