@@ -24,8 +24,10 @@ class Settings:
     """What differs from stage to stage and from lender to lender.
 
     `signed_path` is the path a platform signs when it calls us, made of the request's
-    context: on AWS just its `path`.  `window` is when rounds may send, `active_window` when
-    borrowers may pay: it ends before midnight, so that an order is answered on its own date.
+    context: on AWS just its `path`.  `page_base` is what stands before the pages' own paths, made
+    of the same: on AWS the stage, behind a domain of one's own nothing.  `window` is when
+    rounds may send, `active_window` when borrowers may pay: it ends before midnight, so that an
+    order is answered on its own date.
     """
 
     stage: str
@@ -38,7 +40,11 @@ class Settings:
     token_issuer: str
     token_audience: str
     jwks_url: str
+    quotes_per_minute: int
+    repayments_per_minute: int
+    misses_per_minute: int
     signed_path: str
+    page_base: str
     channel: str
     test_clock: bool
     agenda_shards: int
@@ -87,7 +93,11 @@ class Settings:
             token_issuer=os.environ.get("TOKEN_ISSUER", ""),
             token_audience=os.environ.get("TOKEN_AUDIENCE", ""),
             jwks_url=os.environ.get("JWKS_URL", ""),
+            quotes_per_minute=int(os.environ.get("QUOTES_PER_MINUTE", "30")),
+            repayments_per_minute=int(os.environ.get("REPAYMENTS_PER_MINUTE", "10")),
+            misses_per_minute=int(os.environ.get("MISSES_PER_MINUTE", "20")),
             signed_path=os.environ.get("SIGNED_PATH", "{path}"),
+            page_base=os.environ.get("PAGE_BASE", "/{stage}"),
             channel=os.environ.get("PAYMENT_CHANNEL", "main"),
             test_clock=os.environ.get("TEST_CLOCK", "off") == "on",
             agenda_shards=int(os.environ.get("AGENDA_SHARDS", "8")),

@@ -405,6 +405,7 @@ class TestTheMergedTemplate:
         parts = CONFIG["stages"]["prod"]["lambda_functions"]
         workers = {
             "deduct": at_once["Deduct"],
+            "send_repayment": at_once["SendRepayment"],
             "ask": at_once["Ask"],
             "take_payment_notification": at_once["TakePaymentNotification"],
             "file_landed": at_once["FileLanded"],

@@ -1,6 +1,6 @@
 """The public keys of whoever issues access tokens: its JWKS, read over HTTP and kept.
 
-Keys are read again after five minutes, and at once for a key id nobody knows, but never more
+Keys are read again after five minutes, and at once for a key id nobody knows, for that no more
 often than every 30 seconds: tokens with made-up key ids cost the issuer nothing.  While it does
 not answer, the keys that are held serve on, for an hour.
 """
@@ -56,7 +56,7 @@ class IssuerKeys:
         )
         self._keys: Mapping[str, IssuerKey] = {}
         self._read_at = float("-inf")
-        self._tried_at = float("-inf")
+        self._not_before = float("-inf")
         self._failure = ""
 
     def find(self, key_id: str) -> IssuerKey | None:
@@ -65,8 +65,12 @@ class IssuerKeys:
         :raises KeysUnavailableError: if there are no keys, or if the key is not among those
             held and the issuer cannot be asked: the token may be good.
         """
-        if self._age() > FRESH_SECONDS or key_id not in self._keys:
-            self._read_unless_just_tried()
+        is_old = self._age() > FRESH_SECONDS
+        if (is_old or key_id not in self._keys) and self._monotonic() >= self._not_before:
+            self._read()
+            if self._failure or not is_old:
+                pause = READ_AGAIN_SECONDS if self._keys else FIRST_READ_AGAIN_SECONDS
+                self._not_before = self._monotonic() + pause
         if self._age() > HELD_SECONDS_MAX:
             raise KeysUnavailableError(self._failure)
         found = self._keys.get(key_id)
@@ -77,11 +81,7 @@ class IssuerKeys:
     def _age(self) -> float:
         return self._monotonic() - self._read_at
 
-    def _read_unless_just_tried(self) -> None:
-        pause = READ_AGAIN_SECONDS if self._keys else FIRST_READ_AGAIN_SECONDS
-        if self._monotonic() - self._tried_at < pause:
-            return
-        self._tried_at = self._monotonic()
+    def _read(self) -> None:
         try:
             self._keys = _keys_of(self._fetch())
         except KeysUnavailableError as error:

@@ -74,6 +74,7 @@ class PageTokens:
         self._secret_id = secret_id
         self._monotonic = monotonic
         self._kept: tuple[float, _Keys] | None = None
+        self._looked_at = float("-inf")
 
     def link(self, borrower_id: str, *, now: datetime) -> str:
         """Make the token of a link that signs a borrower in.
@@ -178,19 +179,24 @@ class PageTokens:
 
     def _keys(self, *, asked_for: str = "") -> _Keys:
         now = self._monotonic()
-        age = now - self._kept[0] if self._kept else float("inf")
-        is_unknown = bool(self._kept and asked_for and asked_for not in self._kept[1].by_id)
-        # An unknown key may be one that rotated in since: another worker signs with it already.
-        if self._kept is None or age > (READ_AGAIN_SECONDS if is_unknown else KEPT_SECONDS):
-            found = self._client.get_secret_value(SecretId=self._secret_id)
-            self._kept = (now, _keys_of(found["SecretString"], self._secret_id))
+        if self._kept is None or now - self._kept[0] > KEPT_SECONDS:
+            self._kept = (now, self._read())
+        is_unknown = asked_for and asked_for not in self._kept[1].by_id
+        if is_unknown and now - self._looked_at > READ_AGAIN_SECONDS:
+            # It may have rotated in since, and another worker signs with it already.
+            self._looked_at = now
+            self._kept = (now, self._read())
         return self._kept[1]
+
+    def _read(self) -> _Keys:
+        found = self._client.get_secret_value(SecretId=self._secret_id)
+        return _keys_of(found["SecretString"], self._secret_id)
 
 
 def _keys_of(secret: str, secret_id: str) -> _Keys:
     try:
         given = json.loads(secret)
-        current, keys = given["current"], given["keys"]
+        current, keys = str(given["current"]), given["keys"]
         by_id = {
             key_id: bytes.fromhex(key)
             for key_id, key in keys.items()

@@ -23,6 +23,8 @@ class Scenario(StrEnum):
     PRE_DUE = "pre_due"
     DEDUCTION_SUCCEEDED = "deduction_succeeded"
     DEDUCTION_FAILED = "deduction_failed"
+    ACTIVE_SUCCEEDED = "active_succeeded"
+    ACTIVE_FAILED = "active_failed"
     SETTLED = "settled"
 
 
@@ -30,6 +32,8 @@ _CODES = {
     Scenario.PRE_DUE: "due",
     Scenario.DEDUCTION_SUCCEEDED: "paid",
     Scenario.DEDUCTION_FAILED: "failed",
+    Scenario.ACTIVE_SUCCEEDED: "repaid",
+    Scenario.ACTIVE_FAILED: "unrepaid",
     Scenario.SETTLED: "settled",
 }
 _SCENARIOS = {code: scenario for scenario, code in _CODES.items()}
@@ -223,6 +227,10 @@ def scenario_of(*, event: str, settles: bool) -> Scenario | None:
             return Scenario.SETTLED if settles else Scenario.DEDUCTION_SUCCEEDED
         case "deduction_failed":
             return Scenario.DEDUCTION_FAILED
+        case "repayment_succeeded":
+            return Scenario.SETTLED if settles else Scenario.ACTIVE_SUCCEEDED
+        case "repayment_failed":
+            return Scenario.ACTIVE_FAILED
         case _:
             return None
 
@@ -254,7 +262,8 @@ def checked(notice: Notice, *, loans: Mapping[str, Loan], today: date) -> Notice
     """Drop the loans of which there is nothing to tell any more.
 
     A reminder is for what is unpaid and still ahead; a failure is not told once everything due
-    by that business date is paid.  What succeeded stays true.
+    by that business date is paid.  What succeeded stays true, and whoever asked for a repayment
+    is told that it failed, whatever is due.
 
     `loans` are the heads of the notice's loans, read just now.
     """

@@ -72,11 +72,11 @@ def units(text: str) -> int:
 
 def compose(*, notice: Notice, name: str, templates: Templates) -> Text:
     """Write the text of a notice that has something to say; the same notice, the same words."""
+    scenario = notice.recipient.scenario
     lines = said(notice)
-    is_one_loan = len({line.loan_id for line in lines}) == 1
-    texts = templates.for_one if is_one_loan else templates.for_several
-    template = texts[notice.recipient.scenario]
-    known = _params_of(lines, name=name, business_date=notice.recipient.business_date)
+    count = _count(lines, scenario)
+    template = (templates.for_one if count == 1 else templates.for_several)[scenario]
+    known = _params_of(lines, count=count, name=name, business_date=notice.recipient.business_date)
     params = {wanted: known[wanted] for wanted in _PARAM.findall(template.text)}
     return Text(
         template=template.code,
@@ -85,12 +85,21 @@ def compose(*, notice: Notice, name: str, templates: Templates) -> Text:
     )
 
 
-def _params_of(lines: tuple[Line, ...], *, name: str, business_date: date) -> dict[str, str]:
+def _count(lines: tuple[Line, ...], scenario: Scenario) -> int:
+    """Count loans; but of repayments that failed each one, for their amounts are added up."""
+    if scenario is Scenario.ACTIVE_FAILED:
+        return len(lines)
+    return len({line.loan_id for line in lines})
+
+
+def _params_of(
+    lines: tuple[Line, ...], *, count: int, name: str, business_date: date
+) -> dict[str, str]:
     due_dates = [line.due_on for line in lines if line.due_on is not None]
     return {
         "name": masked(name),
         "loan": cleaned(lines[0].loan_id)[-LOAN_TAIL_LENGTH:],
-        "count": str(len({line.loan_id for line in lines})),
+        "count": str(count),
         "amount": str(total(line.amount for line in lines)),
         "date": _day(business_date),
         "due_on": _day(min(due_dates, default=business_date)),

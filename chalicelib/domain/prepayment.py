@@ -14,7 +14,6 @@ Conventions, where the contract leaves a choice:
 
 import base64
 import hashlib
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
@@ -22,7 +21,6 @@ from decimal import Decimal
 from chalicelib.domain import due as dues
 from chalicelib.domain import schedule as schedules
 from chalicelib.domain.allocation import Paid, position_after
-from chalicelib.domain.business_calendar import WorkingDays
 from chalicelib.domain.deduction import Kind
 from chalicelib.domain.due import Due, InstalmentDue
 from chalicelib.domain.money import NOTHING, ZERO, Components, Money, total
@@ -68,7 +66,6 @@ class Standing:
     product: Product
     annual_rate: Decimal
     as_of: date
-    working_days: WorkingDays | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -330,26 +327,30 @@ def _cut_again(recut: Recut, principal: Money, standing: Standing, ahead: _Ahead
         first_no=running.number,
         interest_paid_until=max(standing.as_of, schedules.period_start(terms, running.number)),
     )
-    level = _level(running, terms.method) if recut is Recut.SHORTEN_TERM else None
-    made = schedules.cut(
-        terms=again, product=product, working_days=standing.working_days, level=level
-    )
-    later = (row for row in standing.cut.instalments if row.number >= running.number)
+    later = tuple(row for row in standing.cut.instalments if row.number >= running.number)
+    level = _level(later, terms.method) if recut is Recut.SHORTEN_TERM else None
+    made = schedules.cut(terms=again, product=product, level=level)
     saved_from = total(row.interest for row in later) - ahead.interest
-    return replace(made, instalments=tuple(_without_excess(made.instalments, saved_from)))
+    kept_days = zip(made.instalments, later, strict=False)
+    rows = tuple(replace(row, due_on=before.due_on) for row, before in kept_days)
+    return replace(made, instalments=_without_excess(rows, saved_from))
 
 
-def _level(running: Instalment, method: Method) -> Money:
-    """Return what stays the same in every instalment of a shortened loan."""
-    return running.principal if method is Method.EQUAL_PRINCIPAL else running.total
+def _level(rows: tuple[Instalment, ...], method: Method) -> Money:
+    """Return what stays the same in every instalment of a shortened loan.
+
+    The last is no measure of the others, nor is one that interest alone exceeds.
+    """
+    regular = next((row for row in rows[:-1] if row.principal), rows[0])
+    return regular.principal if method is Method.EQUAL_PRINCIPAL else regular.total
 
 
-def _without_excess(rows: tuple[Instalment, ...], interest_max: Money) -> Iterator[Instalment]:
-    """Take off, from the last instalments, what rounding would add to the interest."""
+def _without_excess(rows: tuple[Instalment, ...], interest_max: Money) -> tuple[Instalment, ...]:
+    """Take off, from the last instalments, the interest that exceeds what it may be."""
     excess = max(total(row.interest for row in rows) - interest_max, ZERO)
     kept = []
     for row in reversed(rows):
         off = min(excess, row.interest)
         kept.append(replace(row, interest=row.interest - off))
         excess -= off
-    return reversed(kept)
+    return tuple(reversed(kept))

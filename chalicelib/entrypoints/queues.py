@@ -43,6 +43,13 @@ def deduct(event: SQSEvent) -> dict[str, Any]:
     return _each(event, DeductionMessage, _deduct)
 
 
+@bp.on_sqs_message(queue=queue_name("repayments"), batch_size=5)
+@boundary
+def send_repayment(event: SQSEvent) -> dict[str, Any]:
+    """Send the orders borrowers have started."""
+    return _each(event, AskMessage, _send_repayment)
+
+
 @bp.on_sqs_message(queue=queue_name("asks"), batch_size=10)
 @boundary
 def ask(event: SQSEvent) -> dict[str, Any]:
@@ -95,6 +102,12 @@ def _walk(message: WalkMessage, at: datetime) -> None:
 def _deduct(message: DeductionMessage, at: datetime) -> None:
     with wiring.metered() as cost:
         outcome = deduction.take(message=message, now=at, desk=wiring.deductions())
+    count_deduction(message.order_no, outcome, cost.units)
+
+
+def _send_repayment(message: AskMessage, at: datetime) -> None:
+    with wiring.metered() as cost:
+        outcome = deduction.send(message=message, now=at, desk=wiring.deductions())
     count_deduction(message.order_no, outcome, cost.units)
 
 

@@ -50,6 +50,7 @@ class Quote:
     offered: Offer
     as_of: date
     expires_at: datetime
+    schedule_version: int
 
     @property
     def order_no(self) -> str:
@@ -182,6 +183,7 @@ def _quoted(*, loan: Loan, wish: Wish, now: datetime, desk: Desk) -> Quote | Ref
         wish=wish,
         offered=offered,
         as_of=as_of,
+        schedule_version=loan.schedule_version,
         expires_at=min(now + QUOTE_LIFETIME, _midnight_after(now)),
     )
 

@@ -59,7 +59,7 @@ class Requests(Protocol):
 
 
 def once(*, request: Request, store: Requests, work: Callable[[], Answer]) -> Answer:
-    """Work a request unless it was answered before.
+    """Work a request unless it was answered before; one whose work failed is forgotten.
 
     :raises KeyReusedError: if the key came with another request.
     :raises InProgressError: if the same request is in work.
@@ -75,7 +75,11 @@ def once(*, request: Request, store: Requests, work: Callable[[], Answer]) -> An
         # Whoever worked at it is dead by now: of those who come for it, one goes on.
         if not store.take_over(standing, at=request.begun_at):
             raise InProgressError(request.key)
-    answer = work()
+    try:
+        answer = work()
+    except Exception:
+        store.forget(request)
+        raise
     if answer.is_final:
         store.end(replace(request, answer=answer))
     else:

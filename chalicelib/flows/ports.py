@@ -54,7 +54,8 @@ class AskMessage:
 class ServicingEvent:
     """Something that happened to a loan and was written; what texts and cases live on.
 
-    `event` is one of due_soon, deduction_succeeded, deduction_failed.
+    `event` is one of due_soon, deduction_succeeded, deduction_failed, and where the borrower paid
+    by himself repayment_succeeded, repayment_failed.
     """
 
     event: str

@@ -14,8 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
 from chalicelib.domain import reconciliation as matching
-from chalicelib.domain.deduction import Deduction, facts_of
-from chalicelib.domain.loan import Loan
+from chalicelib.domain.deduction import facts_of
 from chalicelib.domain.reconciliation import (
     Account,
     BillRow,
@@ -24,12 +23,11 @@ from chalicelib.domain.reconciliation import (
     Kind,
     LocalOrder,
     Match,
-    OrderState,
     day_of,
     paid_on,
 )
 from chalicelib.domain.run import Run, Tally, sum_of
-from chalicelib.flows import active_orders, deduction_round, discrepancy, landing
+from chalicelib.flows import deduction_round, discrepancy, landing, our_orders
 from chalicelib.flows.active_orders import ActiveOrders
 from chalicelib.flows.file_ports import (
     CloseUnknown,
@@ -42,7 +40,6 @@ from chalicelib.flows.file_ports import (
 from chalicelib.flows.landing import Applied, Batch
 
 CLOSE_JOB = "close"
-ROUND_JOBS = "round_"
 BILLED_ON = "billed_on"
 
 
@@ -214,68 +211,17 @@ def _days_of(paid_at: datetime) -> frozenset[date]:
 def _orders(
     business_date: date, strays: Iterable[LocalOrder], desk: Desk
 ) -> Mapping[str, LocalOrder]:
-    """Gather the day's orders.
-
-    Those without an end are read first: one that ends meanwhile is in the journal by then, and
-    the journal has the last word.
-    """
-    orders = {order.order_no: order for order in (*strays, *_unknown_orders(business_date, desk))}
-    for record in desk.rounds.books.journal.of_day(business_date):
-        if isinstance(record, Deduction):
-            orders[record.order_no] = _ended(record)
-    return orders
-
-
-def _unknown_orders(business_date: date, desk: Desk) -> Iterator[LocalOrder]:
-    books = desk.rounds.books
-    order_nos = list(
-        active_orders.unfinished(
-            business_date=business_date, active_orders=desk.active_orders, books=books
-        )
+    ours = our_orders.of_day(
+        business_date=business_date, rounds=desk.rounds, active_orders=desk.active_orders
     )
-    for opened in desk.rounds.runs.of_day(business_date):
-        if opened.job.startswith(ROUND_JOBS):
-            order_nos += deduction_round.stand(run=opened, desk=desk.rounds).unfinished
-    heads = books.loans.get_many([facts_of(no)[2] for no in order_nos])
-    yield from filter(None, (_in_flight(no, heads) for no in order_nos))
+    return {**{order.order_no: order for order in strays}, **ours}
 
 
 def _strays(findings: Iterable[Match], desk: Desk) -> Sequence[LocalOrder]:
-    """Find the unknown orders among rows that we seem not to have: no round lists them."""
+    """Find the unknown orders among rows that we seem not to have: nothing of the day names them."""
     order_nos = [found.order_no for found in findings if found.kind is Kind.MISSING_HERE]
-    return [order for no in order_nos if day_of(no) and (order := _find(no, desk))]
-
-
-def _find(order_no: str, desk: Desk) -> LocalOrder | None:
-    """Read one order of whatever day; None if we never sent it."""
-    loan_id = facts_of(order_no)[2]
-    in_flight = _in_flight(order_no, desk.rounds.books.loans.get_many([loan_id]))
-    record = desk.rounds.books.journal.find(order_no)
-    return _ended(record) if isinstance(record, Deduction) else in_flight
-
-
-def _in_flight(order_no: str, heads: Mapping[str, Loan]) -> LocalOrder | None:
-    loan = heads.get(facts_of(order_no)[2])
-    if loan is None or loan.slot is None or loan.slot.order_no != order_no:
-        return None
-    return LocalOrder(
-        order_no=order_no,
-        agreement_no=loan.agreement_no,
-        state=OrderState.UNKNOWN,
-        amount=loan.slot.amount,
-    )
-
-
-def _ended(record: Deduction) -> LocalOrder:
-    return LocalOrder(
-        order_no=record.order_no,
-        agreement_no=record.agreement_no,
-        state=OrderState(record.result.status),
-        amount=record.amount,
-        trade_no=record.result.trade_no,
-        paid_at=record.result.paid_at,
-        settled_by=record.settled_by,
-    )
+    books = desk.rounds.books
+    return [order for no in order_nos if day_of(no) and (order := our_orders.find(no, books))]
 
 
 # --- what rules settle ------------------------------------------------------------------
@@ -314,7 +260,9 @@ def _tried_elsewhere(found: Match, sheet: _Sheet) -> Match:
 
 def _judged_elsewhere(row: BillRow, desk: Desk) -> Match:
     order_day = facts_of(row.order_no)[0]
-    return matching.judge(row=row, order=_find(row.order_no, desk), business_date=order_day)
+    return matching.judge(
+        row=row, order=our_orders.find(row.order_no, desk.rounds.books), business_date=order_day
+    )
 
 
 def _billed_elsewhere(sheet: _Sheet) -> frozenset[str]:

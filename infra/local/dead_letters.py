@@ -8,6 +8,7 @@ QUEUES = (
     "files",
     "walks",
     "deductions",
+    "repayments",
     "asks",
     "payment-notifications",
     "notices",

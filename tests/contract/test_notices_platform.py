@@ -12,14 +12,17 @@ from chalicelib.adapters.signatures import Signer, Verifier
 from chalicelib.adapters.signed_http import Reply, SignedHttp
 from chalicelib.adapters.sms_platform import HttpSmsPlatform, _read_accepted, _read_standing
 from chalicelib.adapters.wall_clock import wall_clock
-from chalicelib.domain.notice import SmsStatus, Text
+from chalicelib.domain.money import Money
+from chalicelib.domain.notice import Line, Recipient, Scenario, SmsStatus, Text, opened
+from chalicelib.domain.notice_text import compose
 from chalicelib.flows.notice_ports import Sms
 from simulators import keys
 from simulators.clock import SettableClock
 from simulators.server import SimulatorServer
 from simulators.sms_platform import SmsPlatform
 from simulators.sms_service import sms_service
-from tests.fakes_notices import PHONE
+from tests.builders import TODAY, at
+from tests.fakes_notices import NAME, PHONE, TEMPLATES
 
 NOTICE_ID = "20261124-paid-1-B1"
 SMS = Sms(
@@ -86,6 +89,21 @@ class TestOverTheWire:
         assert (message["message_id"], message["phone"]) == (NOTICE_ID, PHONE)
         assert (message["template"], message["text"]) == (SMS.text.template, SMS.text.text)
         assert message["params"] == SMS.text.params
+
+    @pytest.mark.parametrize("scenario", Scenario)
+    @pytest.mark.parametrize("count", [1, 2])
+    def test_takes_the_texts_of_every_scenario(self, platform, scenario, count):
+        notice = opened(
+            recipient=Recipient(borrower_id="B1", scenario=scenario, business_date=TODAY),
+            sequence=1,
+            lines=[Line(loan_id=f"LN{number}", amount=Money(1)) for number in range(count)],
+            now=at(9),
+            send_at=at(9, 5),
+        )
+        text = compose(notice=notice, name=NAME, templates=TEMPLATES)
+        sms = Sms(message_id=notice.notice_id, phone=PHONE, text=text)
+
+        assert platform.send(sms).status is SmsStatus.ACCEPTED
 
     def test_asks_after_what_was_sent(self, platform):
         assert platform.ask(NOTICE_ID).status is SmsStatus.NOT_EXIST

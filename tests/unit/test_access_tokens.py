@@ -355,7 +355,6 @@ class TestTheKeys:
     def test_rotate_while_both_verify(self, tokens, issuer, clock):
         tokens.identity(a_token())
         issuer.keys.insert(0, public(rsa_key("b"), "kb"))
-        clock.seconds += 31
 
         assert tokens.identity(a_token(key=rsa_key("b"), kid="kb")).subject == "B1"
         assert tokens.identity(a_token()).subject == "B1"
@@ -372,12 +371,12 @@ class TestTheKeys:
         tokens.identity(a_token())
         for number in range(20):
             assert refused(tokens, a_token(kid=f"made-up-{number}")) == "unknown key"
-        assert issuer.asked == 1
+        assert issuer.asked == 2
 
         clock.seconds += 30
         for number in range(20):
             assert refused(tokens, a_token(kid=f"made-up-{number}")) == "unknown key"
-        assert issuer.asked == 2
+        assert issuer.asked == 3
 
     def test_serve_on_for_an_hour_while_the_issuer_is_down(self, tokens, issuer, clock):
         tokens.identity(a_token())

@@ -319,6 +319,92 @@ class TestTellingOfFailures:
         assert len(world.said) == 2
 
 
+class TestTellingOfRepayments:
+    """The borrower asked for it, so he is told how it ended, whatever else is due."""
+
+    def repay(self, event, *numbers, **changes):
+        world = a_world()
+        for number, loan_id in numbers:
+            order_no = f"20261124-Qabcdefghijklmno{number}-{loan_id}"
+            world.collect(an_event(loan_id, event, order_no=order_no, **changes))
+        return world.pass_until(at(12))
+
+    def test_says_that_it_succeeded(self):
+        assert self.repay("repayment_succeeded", (2, "LN1")).said == [
+            "【Afterloan】王*明您好，尾号LN1的借款已于11月24日主动还款1,000.00元成功，感谢您的支持。"
+        ]
+
+    def test_says_that_the_loan_is_settled_instead(self):
+        world = self.repay("repayment_succeeded", (2, "LN1"), settles=True)
+
+        assert world.states == {"20261124-settled-1-B1": "SENT"}
+
+    def test_says_that_it_failed_and_that_nothing_was_taken(self):
+        assert self.repay("repayment_failed", (2, "LN1")).said == [
+            "【Afterloan】王*明您好，尾号LN1借款11月24日主动还款1,000.00元未成功，没有扣款，请核对银行卡后再试。"
+        ]
+
+    @pytest.mark.parametrize("dpd", [0, 8, 60])
+    def test_of_a_failure_he_is_told_however_old_the_trouble(self, dpd):
+        world = self.repay("repayment_failed", (2, "LN1"), dpd=dpd)
+
+        assert world.states == {"20261124-unrepaid-1-B1": "SENT"}
+
+    @pytest.mark.parametrize("loan", [a_loan("LN1", overdue_days=-31), None])
+    def test_of_a_failure_he_is_told_though_nothing_is_due(self, loan):
+        world = a_world()
+        world.loans.rows.pop("LN1")
+        if loan:
+            world.loans.rows["LN1"] = loan
+        world.collect(an_event("LN1", "repayment_failed"))
+        world.pass_until(at(12))
+
+        assert world.states == {"20261124-unrepaid-1-B1": "SENT"}
+
+    def test_of_two_failures_of_one_loan_he_is_told_as_of_two(self):
+        assert self.repay("repayment_failed", (2, "LN1"), (3, "LN1")).said == [
+            "【Afterloan】王*明您好，您11月24日有2笔主动还款共2,000.00元未成功，均没有扣款，请核对银行卡后再试。"
+        ]
+
+    def test_of_two_successes_of_one_loan_he_is_told_the_sum(self):
+        [said] = self.repay("repayment_succeeded", (2, "LN1"), (3, "LN1")).said
+
+        assert "尾号LN1的借款" in said
+        assert "主动还款2,000.00元成功" in said
+
+    @pytest.mark.parametrize("event", ["repayment_succeeded", "repayment_failed"])
+    def test_of_an_order_he_is_told_once(self, event):
+        world = self.repay(event, (2, "LN1"), (2, "LN1"))
+        world.collect(an_event("LN1", event, order_no="20261124-Qabcdefghijklmno2-LN1"))
+        world.pass_until(at(20))
+
+        assert len(world.said) == 1
+
+    def test_of_a_failure_that_came_after_the_text_he_is_told_again(self):
+        world = self.repay("repayment_failed", (2, "LN1"))
+        world.collect(
+            an_event("LN1", "repayment_failed", order_no="20261124-Qabcdefghijklmno3-LN1")
+        )
+        world.pass_until(at(20))
+
+        assert len(world.said) == 2
+
+    def test_is_not_mixed_up_with_what_was_deducted(self):
+        world = a_world()
+        world.collect(
+            an_event("LN1"),
+            an_event("LN2", "repayment_succeeded"),
+            an_event("LN3", "repayment_failed"),
+        )
+        world.pass_until(at(12))
+
+        assert sorted(world.states) == [
+            "20261124-paid-1-B1",
+            "20261124-repaid-1-B1",
+            "20261124-unrepaid-1-B1",
+        ]
+
+
 class TestSending:
     def send(self, script, *, deaf=0, until=None):
         world = a_world()

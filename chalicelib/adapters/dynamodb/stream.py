@@ -5,10 +5,11 @@ from typing import Any
 
 from chalicelib.adapters.dynamodb.journal import record_of
 from chalicelib.adapters.dynamodb.tables import JournalRow
-from chalicelib.domain.deduction import Deduction, Status
+from chalicelib.domain.deduction import Deduction, Kind, Status
 from chalicelib.flows.ports import ServicingEvent
 
-EVENTS = {Status.SUCCEEDED: "deduction_succeeded", Status.FAILED: "deduction_failed"}
+SCHEDULED = {Status.SUCCEEDED: "deduction_succeeded", Status.FAILED: "deduction_failed"}
+ACTIVE = {Status.SUCCEEDED: "repayment_succeeded", Status.FAILED: "repayment_failed"}
 
 
 def event_of(image: Mapping[str, Any]) -> ServicingEvent | None:
@@ -19,8 +20,9 @@ def event_of(image: Mapping[str, Any]) -> ServicingEvent | None:
     if not isinstance(record, Deduction):
         return None
     result = record.result
+    events = SCHEDULED if record.kind is Kind.SCHEDULED else ACTIVE
     return ServicingEvent(
-        event=EVENTS[result.status],
+        event=events[result.status],
         loan_id=record.loan_id,
         borrower_id=record.borrower_id,
         mode=record.mode,

@@ -1,0 +1,83 @@
+"""Our side of a reconciliation: every order of a day, those without an end included."""
+
+from collections.abc import Iterator, Mapping
+from datetime import date
+
+from chalicelib.domain.deduction import Deduction, facts_of
+from chalicelib.domain.loan import Loan
+from chalicelib.domain.reconciliation import LocalOrder, OrderState
+from chalicelib.flows import active_orders as borrowers_orders
+from chalicelib.flows import deduction_round
+from chalicelib.flows.active_orders import ActiveOrders
+from chalicelib.flows.ports import Books
+
+ROUND_JOBS = "round_"
+
+
+def of_day(
+    *, business_date: date, rounds: deduction_round.Desk, active_orders: ActiveOrders
+) -> Mapping[str, LocalOrder]:
+    """Gather the day's orders.
+
+    Those without an end are read first: one that ends meanwhile is in the journal by then, and
+    the journal has the last word.
+    """
+    orders = {
+        order.order_no: order
+        for order in _unknown(
+            business_date=business_date, rounds=rounds, active_orders=active_orders
+        )
+    }
+    for record in rounds.books.journal.of_day(business_date):
+        if isinstance(record, Deduction):
+            orders[record.order_no] = _ended(record)
+    return orders
+
+
+def find(order_no: str, books: Books) -> LocalOrder | None:
+    """Read one order of whatever day; None if we never sent it."""
+    loan_id = facts_of(order_no)[2]
+    in_flight = _in_flight(order_no, books.loans.get_many([loan_id]))
+    record = books.journal.find(order_no)
+    return _ended(record) if isinstance(record, Deduction) else in_flight
+
+
+def _unknown(
+    *, business_date: date, rounds: deduction_round.Desk, active_orders: ActiveOrders
+) -> Iterator[LocalOrder]:
+    """Find what rounds and borrowers have sent and what has no end yet."""
+    books = rounds.books
+    order_nos = list(
+        borrowers_orders.unfinished(
+            business_date=business_date, active_orders=active_orders, books=books
+        )
+    )
+    for opened in rounds.runs.of_day(business_date):
+        if opened.job.startswith(ROUND_JOBS):
+            order_nos += deduction_round.stand(run=opened, desk=rounds).unfinished
+    heads = books.loans.get_many([facts_of(no)[2] for no in order_nos])
+    yield from filter(None, (_in_flight(no, heads) for no in order_nos))
+
+
+def _in_flight(order_no: str, heads: Mapping[str, Loan]) -> LocalOrder | None:
+    loan = heads.get(facts_of(order_no)[2])
+    if loan is None or loan.slot is None or loan.slot.order_no != order_no:
+        return None
+    return LocalOrder(
+        order_no=order_no,
+        agreement_no=loan.agreement_no,
+        state=OrderState.UNKNOWN,
+        amount=loan.slot.amount,
+    )
+
+
+def _ended(record: Deduction) -> LocalOrder:
+    return LocalOrder(
+        order_no=record.order_no,
+        agreement_no=record.agreement_no,
+        state=OrderState(record.result.status),
+        amount=record.amount,
+        trade_no=record.result.trade_no,
+        paid_at=record.result.paid_at,
+        settled_by=record.settled_by,
+    )
