@@ -10,6 +10,7 @@ from chalicelib.entrypoints import (
     authorizer,
     borrower_api,
     files,
+    pages,
     platform_api,
     queues,
     streams,
@@ -25,3 +26,4 @@ app.register_blueprint(platform_api.bp)  # HTTP: what the platforms notify us of
 app.register_blueprint(streams.bp)  # the journal's stream: what happened, told to whoever listens
 app.register_blueprint(authorizer.bp)  # the API's door: proves the token
 app.register_blueprint(borrower_api.bp)  # HTTP
+app.register_blueprint(pages.bp)  # the borrower's pages

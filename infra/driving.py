@@ -6,11 +6,14 @@ import sys
 import time as stopwatch
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
+from itertools import islice
 
 import urllib3
 
 from chalicelib import wiring
 from chalicelib.adapters.wall_clock import SHANGHAI, wall_clock
+from chalicelib.flows import borrower_loans
+from chalicelib.settings import settings
 from infra.files import file_record, put
 from infra.local import (
     business_day,
@@ -136,7 +139,7 @@ def seed(options: argparse.Namespace) -> str:
 def run_day(options: argparse.Namespace) -> str:
     if options.dry_run:
         return "\n".join(
-            f"{step.at:%m-%d %H:%M}  {step.name:<14} {step.what}"
+            f"{step.at:%m-%d %H:%M}  {step.name:<15} {step.what}"
             for step in business_day.steps(options.date)
         )
     names = [step.name for step in business_day.steps(options.date)]
@@ -200,14 +203,31 @@ def _moment(text: str) -> datetime:
 
 def _addresses() -> str:
     running = office.local_cloud()
-    outputs = running.client("cloudformation").describe_stacks(
-        StackName=f"afterloan-{cloud.STAGE}-app"
-    )["Stacks"][0]["Outputs"]
-    api = next(output["OutputValue"] for output in outputs if output["OutputKey"] == "ApiUrl")
+    api = office.api_url(cloud.STAGE)
     setting = f"{cloud.PORT_SETTING}={running.ports.cloud} "
     prefix = "" if running.ports.cloud == cloud.PORT_BASE else setting
     return (
         f"API       {api}/v1/health\n"
+        f"page      {api}/m/enter?token={_link_token()}\n"
+        "          (a borrower's page, signed in for 15 minutes;"
+        f" {prefix}bin/afterloan link --borrower B makes another)\n"
         f"ledger    {running.payment_url}/_control/ledger\n"
         f"look      {prefix}bin/afterloan runs | loan ID | order NO   (down stops it)"
     )
+
+
+def _link_token() -> str:
+    """Sign in somebody whose page has something to show: several loans, of which some can be paid."""
+    desk, now = wiring.repayments(), office.business_now(cloud.STAGE)
+    today = now.date() - timedelta(days=1)
+    listed = (
+        line.borrower_id
+        for shard in range(settings().agenda_shards)
+        for line in wiring.due_lists().read(business_date=today, round_no=1, shard=shard)
+    )
+    views = {
+        borrower_id: borrower_loans.loans_of(borrower_id=borrower_id, now=now, desk=desk)
+        for borrower_id in islice(listed, 40)
+    }
+    payable = {who: sum(bool(view.kinds) for view in loans) for who, loans in views.items()}
+    return wiring.page_tokens().link(max(payable, key=lambda who: payable[who]), now=wall_clock())

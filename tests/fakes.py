@@ -1,10 +1,11 @@
 """The outside world, in memory.  tests/contract holds the stores to their word.
 
-`Outside` counts every call that leaves the process and can die before or after any of them.
+`Outside` counts every call that leaves the process and can die before or after any of them;
+tests/interleavings.py lets another handler come in before it.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time
 
@@ -28,10 +29,19 @@ class Crash(BaseException):
 
 @dataclass
 class Outside:
-    """Dies at the given boundary: an even number before a call, an odd one after it."""
+    """Dies at the given boundary: an even number before a call, an odd one after it.
+
+    `before_call` is told of each call, by store and name, before it is made.
+    """
 
     dies_at: int | None = None
     boundaries: int = 0
+    before_call: Callable[[str], None] | None = None
+
+    def enters(self, call: str) -> None:
+        if self.before_call:
+            self.before_call(call)
+        self.passes()
 
     def passes(self) -> None:
         if self.boundaries == self.dies_at:
@@ -53,7 +63,7 @@ class _Counted:
         outside = object.__getattribute__(self, "outside")
 
         def call(*args, **kwargs):
-            outside.passes()
+            outside.enters(f"{type(self).__name__}.{name}")
             answer = found(*args, **kwargs)
             outside.passes()
             return answer
@@ -271,7 +281,7 @@ class FakePlatform:
         return self.available
 
     def deduct(self, order) -> Answer:
-        self.outside.passes()
+        self.outside.enters("FakePlatform.deduct")
         if order.order_no not in self.ends:
             outcomes = self.script.get(order.agreement_no, [])
             self._begin(order, outcomes.pop(0) if outcomes else "succeed")
@@ -280,7 +290,7 @@ class FakePlatform:
         return answer
 
     def ask(self, order_no: str) -> Answer:
-        self.outside.passes()
+        self.outside.enters("FakePlatform.ask")
         answer = (
             self._say(order_no) if order_no in self.ends else Answer(status=AnswerStatus.NOT_EXIST)
         )
@@ -288,10 +298,10 @@ class FakePlatform:
         return answer
 
     def close(self, order_no: str) -> Answer:
+        self.outside.enters("FakePlatform.close")
+        answer = self.ends.get(order_no, Answer(status=AnswerStatus.NOT_EXIST))
         self.outside.passes()
-        if order_no not in self.ends:
-            return Answer(status=AnswerStatus.NOT_EXIST)
-        return self.ends[order_no]
+        return answer
 
     def _begin(self, order, outcome: str) -> None:
         if outcome == "timeout_before_charge":

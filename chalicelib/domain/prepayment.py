@@ -9,7 +9,10 @@ Conventions, where the contract leaves a choice:
   day of payment.
 * Interest to the day counts the days from the start of the period, in the product's day count;
   what is left of the period is charged by the new cut.  The two never exceed the whole period.
-* A new cut asks for no more interest than was saved: what rounding would add is left off.
+* A reduced instalment is less in proportion to the principal, and evenly less by the interest that
+  is paid already: an instalment that was short stays short.  A shortened loan goes on asking the
+  instalment it asked.
+* A new cut asks for no more interest than was left: what rounding would add is left off.
 """
 
 import base64
@@ -17,6 +20,7 @@ import hashlib
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
+from fractions import Fraction
 
 from chalicelib.domain import due as dues
 from chalicelib.domain import schedule as schedules
@@ -26,7 +30,7 @@ from chalicelib.domain.due import Due, InstalmentDue
 from chalicelib.domain.money import NOTHING, ZERO, Components, Money, total
 from chalicelib.domain.position import Position, outstanding_principal, unpaid
 from chalicelib.domain.product import Method, Prepayment, Product, Recut
-from chalicelib.domain.schedule import Cut, Instalment
+from chalicelib.domain.schedule import Cut, Instalment, Terms
 
 QUOTE_ID_BYTES = 10
 
@@ -133,9 +137,7 @@ def kinds_offered(standing: Standing) -> tuple[Kind, ...]:
         Wish(kind=Kind.FULL),
     )
     return tuple(
-        wish.kind
-        for wish in wishes
-        if not isinstance(offer(wish=wish, standing=standing), Refusal)
+        wish.kind for wish in wishes if not isinstance(offer(wish=wish, standing=standing), Refusal)
     )
 
 
@@ -186,7 +188,9 @@ class _Ahead:
         if not later:
             return cls(due=due, running=None, interest=ZERO, principal=principal)
         rate = schedules.interest_run(
-            cut=cut, number=later[0].number, product=standing.product, as_of=standing.as_of
+            terms=schedules.onward(cut.terms, later[0].number),
+            product=standing.product,
+            as_of=standing.as_of,
         )
         interest = principal.times(rate, rounding=standing.product.rounding.mode)
         return cls(
@@ -223,9 +227,7 @@ def _last_ended(standing: Standing) -> int:
     return max((number for number, end in ends if end <= standing.as_of), default=0)
 
 
-def _due_offer(
-    kind: Kind, lines: tuple[InstalmentDue, ...], standing: Standing
-) -> Offer | None:
+def _due_offer(kind: Kind, lines: tuple[InstalmentDue, ...], standing: Standing) -> Offer | None:
     due = Due(as_of=standing.as_of, lines=lines)
     if not due.amount:
         return None
@@ -310,39 +312,47 @@ def _is_within(amount: Money, allowed: Limits) -> bool:
 
 def _cut_again(recut: Recut, principal: Money, standing: Standing, ahead: _Ahead) -> Cut:
     """Cut what is left of the principal into the instalments that are left, or into fewer."""
-    running, terms, product = ahead.running, standing.cut.terms, standing.product
+    running = ahead.running
     if running is None:
         raise ValueError("nothing lies ahead")
-    index = running.number - terms.first_no
-    is_bullet = terms.method is Method.BULLET
-    again = replace(
-        terms,
-        principal=principal,
-        instalments=terms.instalments if is_bullet else terms.instalments - index,
-        disbursed_on=schedules.period_start(terms, running.number),
-        first_due_on=terms.first_due_on
-        if is_bullet
-        else schedules.contractual_due_dates(terms)[index],
-        anchor_day=schedules.anchor_day(terms),
-        first_no=running.number,
-        interest_paid_until=max(standing.as_of, schedules.period_start(terms, running.number)),
-    )
     later = tuple(row for row in standing.cut.instalments if row.number >= running.number)
-    level = _level(later, terms.method) if recut is Recut.SHORTEN_TERM else None
-    made = schedules.cut(terms=again, product=product, level=level)
-    saved_from = total(row.interest for row in later) - ahead.interest
-    kept_days = zip(made.instalments, later, strict=False)
-    rows = tuple(replace(row, due_on=before.due_on) for row, before in kept_days)
-    return replace(made, instalments=_without_excess(rows, saved_from))
+    terms = schedules.onward(standing.cut.terms, running.number)
+    paid_until = max(standing.as_of, terms.interest_paid_until or terms.disbursed_on)
+    again = replace(terms, principal=principal, interest_paid_until=paid_until)
+    level = _level(later, terms)
+    if recut is Recut.REDUCE_INSTALMENT:
+        less = Fraction(principal.fen, ahead.principal.fen) * _evenly(later, terms, again, standing)
+        level = level.times(less, rounding=standing.product.rounding.mode)
+    rows = schedules.cut(terms=again, product=standing.product, level=level).instalments
+    if recut is Recut.SHORTEN_TERM:
+        rows = rows[: max(count for count, row in enumerate(rows, start=1) if row.principal)]
+        again = replace(again, instalments=len(rows))
+    on_their_days = tuple(
+        replace(row, due_on=before.due_on) for row, before in zip(rows, later, strict=False)
+    )
+    interest_max = total(row.interest for row in later) - ahead.interest
+    return Cut(terms=again, instalments=_without_excess(on_their_days, interest_max))
 
 
-def _level(rows: tuple[Instalment, ...], method: Method) -> Money:
-    """Return what stays the same in every instalment of a shortened loan.
+def _level(rows: tuple[Instalment, ...], terms: Terms) -> Money:
+    """Return what every instalment but the last has in common, in it or of its principal."""
+    regular = _regular(rows)
+    return regular.total if terms.method is Method.EQUAL_INSTALMENT else regular.principal
 
-    The last is no measure of the others, nor is one that interest alone exceeds.
-    """
-    regular = next((row for row in rows[:-1] if row.principal), rows[0])
-    return regular.principal if method is Method.EQUAL_PRINCIPAL else regular.total
+
+def _regular(rows: tuple[Instalment, ...]) -> Instalment:
+    """Return the first that is like the others: not the last, nor one of interest alone."""
+    return next((row for row in rows[:-1] if row.principal), rows[0])
+
+
+def _evenly(
+    rows: tuple[Instalment, ...], terms: Terms, again: Terms, standing: Standing
+) -> Fraction:
+    """Return by how much all instalments are less for the first one's interest being paid."""
+    if terms.method is not Method.EQUAL_INSTALMENT or _regular(rows) is not rows[0]:
+        return Fraction(1)
+    before, after = (schedules.annuity(each, standing.product) for each in (terms, again))
+    return Fraction(before) / Fraction(after)
 
 
 def _without_excess(rows: tuple[Instalment, ...], interest_max: Money) -> tuple[Instalment, ...]:

@@ -113,13 +113,16 @@ def cut(
 ) -> Cut:
     """Cut a loan into instalments, and keep the terms beside them.
 
-    With `level` every instalment asks that much (of equal principal: repays that much), and the
-    loan ends as early as that brings it to its end; `terms.instalments` are then the most.
+    With `level` every instalment asks that much (of equal principal: repays that much) until the
+    principal is repaid; those left ask nothing, and the last takes what is left.
     """
     calendar = working_days or WEEKDAYS
     contractual = contractual_due_dates(terms)
     rates = _period_rates(terms, product.day_count)
-    amounts = tuple(_cut(terms, rates, product.rounding.mode, level))
+    rounding = product.rounding.mode
+    amounts = _cut(
+        terms, rates, rounding, _level(terms, rates, rounding) if level is None else level
+    )
     instalments = tuple(
         Instalment(
             number=number,
@@ -128,11 +131,9 @@ def cut(
             interest=interest,
         )
         for number, (due_on, (principal, interest)) in enumerate(
-            zip(contractual, amounts, strict=level is None), start=terms.first_no
+            zip(contractual, amounts, strict=True), start=terms.first_no
         )
     )
-    if level is not None and terms.method is not Method.BULLET:
-        terms = replace(terms, instalments=len(instalments))
     return Cut(terms=terms, instalments=instalments)
 
 
@@ -142,8 +143,25 @@ def contractual_due_dates(terms: Terms) -> tuple[date, ...]:
     return months[-1:] if terms.method is Method.BULLET else months
 
 
-def interest_run(*, cut: Cut, number: int, product: Product, as_of: date) -> Fraction:
-    """Return the rate that has run of an instalment's period up to a date, and is not yet paid.
+def onward(terms: Terms, number: int) -> Terms:
+    """Say the terms again from an instalment on; the principal is left to the caller."""
+    index = number - terms.first_no
+    if not index:
+        return terms
+    due_dates = contractual_due_dates(terms)
+    return replace(
+        terms,
+        instalments=terms.instalments - index,
+        disbursed_on=due_dates[index - 1],
+        first_due_on=due_dates[index],
+        anchor_day=_anchor_day(terms) or terms.first_due_on.day,
+        first_no=number,
+        interest_paid_until=None,
+    )
+
+
+def interest_run(*, terms: Terms, product: Product, as_of: date) -> Fraction:
+    """Return the rate that has run of the first period up to a date, and is not yet paid.
 
     Never more than the whole period's; before the period begins it is zero.
 
@@ -152,29 +170,24 @@ def interest_run(*, cut: Cut, number: int, product: Product, as_of: date) -> Fra
     ...     instalments=3, disbursed_on=date(2026, 1, 31), first_due_on=date(2026, 2, 28),
     ... )
     >>> product = Product(code="P", name="P")
-    >>> interest_run(
-    ...     cut=cut(terms=yuan_1200, product=product), number=1, product=product,
-    ...     as_of=date(2026, 2, 10),
-    ... ) == Fraction("0.12") * 10 / 360
+    >>> interest_run(terms=yuan_1200, product=product, as_of=date(2026, 2, 10)) == (
+    ...     Fraction("0.12") * 10 / 360
+    ... )
     True
+    >>> interest_run(terms=onward(yuan_1200, 2), product=product, as_of=date(2026, 2, 10))
+    Fraction(0, 1)
     """
-    terms, index = cut.terms, number - cut.terms.first_no
-    start = period_start(terms, number)
-    unpaid = _period_days(terms, product.day_count)[index]
-    paid = _paid_days(terms, product.day_count) if index == 0 else 0
-    run = min(_days_between(start, as_of, product.day_count) - paid, unpaid)
-    return Fraction(terms.annual_rate) * Fraction(max(run, 0), _days_of_year(product.day_count))
+    day_count = product.day_count
+    run = _days_between(terms.disbursed_on, as_of, day_count) - _paid_days(terms, day_count)
+    unpaid, *_ = _period_days(terms, day_count)
+    return Fraction(terms.annual_rate) * Fraction(
+        max(min(run, unpaid), 0), _days_of_year(day_count)
+    )
 
 
-def period_start(terms: Terms, number: int) -> date:
-    """Return the day an instalment's interest begins to run."""
-    index = number - terms.first_no
-    return contractual_due_dates(terms)[index - 1] if index else terms.disbursed_on
-
-
-def anchor_day(terms: Terms) -> int:
-    """Return the contractual due day, which shorter months do not change."""
-    return _anchor_day(terms) or terms.first_due_on.day
+def annuity(terms: Terms, product: Product) -> Decimal:
+    """Return the present value of one fen at the end of every period, at the periods' own rates."""
+    return _annuity(_period_rates(terms, product.day_count))
 
 
 def _reasons_against(terms: Terms) -> Iterator[str]:
@@ -215,7 +228,9 @@ def _period_days(terms: Terms, day_count: DayCount) -> tuple[int, ...]:
     if day_count is DayCount.THIRTY_360:
         days = [_days_of_first_period(terms)] + [30] * (terms.instalments - 1)
     else:
-        days = [(end - start).days for start, end in pairwise((terms.disbursed_on, *_months(terms)))]
+        days = [
+            (end - start).days for start, end in pairwise((terms.disbursed_on, *_months(terms)))
+        ]
     if terms.method is Method.BULLET:
         days = [sum(days)]
     return max(days[0] - _paid_days(terms, day_count), 0), *days[1:]
@@ -266,13 +281,9 @@ def _ends_february(day: date) -> bool:
 
 
 def _cut(
-    terms: Terms, rates: tuple[Fraction, ...], rounding: str, given: Money | None
+    terms: Terms, rates: tuple[Fraction, ...], rounding: str, level: Money
 ) -> Iterator[tuple[Money, Money]]:
-    """Give each period's principal and interest; the last takes the remainder.
-
-    With a given level there may be fewer periods than rates.
-    """
-    level = _level(terms, rates, rounding) if given is None else given
+    """Give each period's principal and interest; the last takes the remainder."""
     balance = terms.principal
     for rate in rates[:-1]:
         interest = balance.times(rate, rounding=rounding)
@@ -280,8 +291,6 @@ def _cut(
         principal = min(max(wanted, ZERO), balance)
         yield principal, interest
         balance -= principal
-        if given is not None and not balance:
-            return
     yield balance, balance.times(rates[-1], rounding=rounding)
 
 

@@ -7,7 +7,9 @@ from chalice.app import Response
 from chalicelib.adapters import page_assets, page_templates
 from chalicelib.adapters.page_templates import Language
 
-HEADERS = {
+Headers = dict[str, str | list[str]]
+
+HEADERS: Headers = {
     "Content-Type": "text/html; charset=utf-8",
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
@@ -47,6 +49,7 @@ def page(
         language=language,
         base=base,
         here=here,
+        status=status,
         asset=lambda name: f"{base}/m/assets/{page_assets.read().served_as(name)}",
         **values,
     )
@@ -63,5 +66,5 @@ def asset(served_as: str) -> Response:
     found = page_assets.read().get(served_as)
     if found is None:
         return Response(body="", status_code=404, headers=dict(HEADERS))
-    headers = {**HEADERS, "Content-Type": found.content_type, "Cache-Control": FOR_EVER}
+    headers: Headers = {**HEADERS, "Content-Type": found.content_type, "Cache-Control": FOR_EVER}
     return Response(body=found.text, headers=headers)

@@ -1,5 +1,6 @@
 """What the confirm page shows: each quote's breakdown, and what the payment does to the loan."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -67,7 +68,8 @@ def confirm_part(*, kept: QuotedTerms, found: Quote | Refused, view: LoanView) -
     return ConfirmPart(
         card=card_of(view),
         quote_id=found.quote_id,
-        is_renewed=kept.amount_fen != offered.amount.fen,
+        is_renewed=kept.parts_fen
+        != (parts.principal.fen, parts.interest.fen, parts.penalty.fen, offered.fee.fen),
         kind=offered.kind,
         recut=offered.recut,
         amount=offered.amount,
@@ -81,7 +83,7 @@ def confirm_part(*, kept: QuotedTerms, found: Quote | Refused, view: LoanView) -
     )
 
 
-def total_of(parts: list[ConfirmPart]) -> Money:
+def total_of(parts: Sequence[ConfirmPart]) -> Money:
     """Add up what can be paid."""
     return total(part.amount for part in parts)
 
@@ -114,7 +116,7 @@ def _after(offered: Offer, view: LoanView) -> tuple[Instalment, ...]:
 
 def _rows(before: tuple[Instalment, ...], after: tuple[Instalment, ...]) -> list[EffectRow]:
     by_number = {row.number: row for row in after}
-    rows = [
+    return [
         EffectRow(
             number=row.number,
             due_on=row.due_on,
@@ -123,4 +125,3 @@ def _rows(before: tuple[Instalment, ...], after: tuple[Instalment, ...]) -> list
         )
         for row in before
     ]
-    return rows

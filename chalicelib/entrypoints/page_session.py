@@ -17,6 +17,7 @@ from chalicelib.adapters.page_tokens import SESSION_PAUSE_MAX, PageVisit, Purpos
 from chalicelib.adapters.telemetry import count, log
 from chalicelib.adapters.wall_clock import wall_clock
 from chalicelib.entrypoints import page_answers, page_forms
+from chalicelib.entrypoints.borrower_requests import TooManyRequestsError, base_of
 from chalicelib.entrypoints.boundary import now, where
 from chalicelib.entrypoints.request_body import UnreadableBodyError
 from chalicelib.flows.early_repayment import NotFoundError
@@ -24,7 +25,7 @@ from chalicelib.settings import settings
 
 SESSION_COOKIE = "afterloan_session"
 LANGUAGE_COOKIE = "afterloan_language"
-FORM_TOKEN = "form_token"
+FORM_FIELD = "form_token"
 A_YEAR_SECONDS = 365 * 24 * 3600
 
 
@@ -88,7 +89,10 @@ def answered(request: Request, page: Page, *, renews: bool = True) -> Response:
     except NotFoundError:
         return failure(around, 404)
     except UnreadableBodyError as error:
-        return failure(around, 400 if error.status < 500 else error.status)
+        log.info("form not readable", reason=error.code)
+        return failure(around, 400)
+    except TooManyRequestsError:
+        return failure(around, 429)
     except TokensUnverifiableError as error:
         log.error("no token can be judged", reason=str(error))
         count("TokensUnverifiable")
@@ -127,7 +131,7 @@ def failure(around: Surroundings, status: int) -> Response:
 
 def surroundings_of(request: Request) -> Surroundings:
     """Find out where a request's page is shown, and in which language."""
-    base = settings().page_base.format(**request.context)
+    base = base_of(request)
     query = page_forms.query_of(request)
     given = query.get("lang") or _cookies_of(request).get(LANGUAGE_COOKIE)
     is_english = given == Language.ENGLISH
@@ -158,7 +162,7 @@ def _opened(request: Request, around: Surroundings) -> tuple[str, Visit]:
     visit = tokens.read(given, purpose=Purpose.SESSION, now=wall)
     _check_not_blocked(visit)
     form = page_forms.form_of(request) if request.method == "POST" else {}
-    if request.method == "POST" and not tokens.is_form_token(given, form.get(FORM_TOKEN, "")):
+    if request.method == "POST" and not tokens.is_form_token(given, form.get(FORM_FIELD, "")):
         raise ForgedFormError
     return tokens.session(visit.borrower_id, now=wall, since=visit.auth_time), Visit(
         borrower_id=visit.borrower_id,
@@ -193,4 +197,6 @@ def _cookies(request: Request, around: Surroundings, *, session: str) -> list[st
 
 def _cookie(around: Surroundings, name: str, value: str, *, seconds: int) -> str:
     secure = "" if settings().stage == "local" else "; Secure"
-    return f"{name}={value}; Path={around.base}/m; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}"
+    return (
+        f"{name}={value}; Path={around.base}/m; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}"
+    )

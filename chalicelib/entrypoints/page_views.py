@@ -6,7 +6,7 @@ from datetime import date
 from enum import StrEnum
 
 from chalicelib.domain import prepayment
-from chalicelib.domain.deduction import FAILURE_CLASSES, Deduction, Kind
+from chalicelib.domain.deduction import FAILURE_CLASSES, Kind
 from chalicelib.domain.loan import LoanStatus, is_mandate_hold
 from chalicelib.domain.money import Money, total
 from chalicelib.domain.position import unpaid
@@ -34,7 +34,6 @@ REFUSAL_CODES = (
     "paused",
     "platform_unavailable",
     "crowded",
-    "too_often",
 )
 UNNAMED = "unnamed"
 FAILURE_CODES = (*FAILURE_CLASSES, UNNAMED)
@@ -180,9 +179,7 @@ def home_of(views: Sequence[LoanView]) -> Home:
     cards = [card_of(view) for view in views]
     still_open = tuple(card for card in cards if card.badge is not Badge.SETTLED)
     asking = [card for card in still_open if card.badge is not Badge.BUSY]
-    nearest = min(
-        (card for card in still_open if card.next_on), key=_next_on, default=None
-    )
+    nearest = min((card for card in still_open if card.next_on), key=_next_on, default=None)
     return Home(
         open=still_open,
         settled=tuple(card for card in cards if card.badge is Badge.SETTLED),
@@ -236,11 +233,6 @@ def repay_part(
         refusal=said(refused) if refused else None,
         fault=fault,
     )
-
-
-def paid_amounts(history: Sequence[Deduction]) -> tuple[Deduction, ...]:
-    """List what was paid, the latest first."""
-    return tuple(history)
 
 
 def _amounts(view: LoanView) -> Mapping[Kind, Money | None]:

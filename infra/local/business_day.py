@@ -14,7 +14,7 @@ from typing import Any
 from chalicelib import wiring
 from chalicelib.adapters.queues import HELD
 from chalicelib.adapters.wall_clock import SHANGHAI
-from infra.local import controls
+from infra.local import borrowers, controls
 from infra.local.cloud import STAGE, Cloud
 from infra.local.dead_letters import REDRIVEN
 
@@ -43,6 +43,8 @@ def steps(business_date: date) -> Iterator[Step]:
     yield Step(at=today(8), name="open_round_1", what="round 1")
     yield from _texts_and_sweep(today, 8)
     yield Step(at=today(10, 40), name="watch", what="what is late")
+    yield Step(at=today(12), name="early_repayment", what="borrowers pay early, through the API")
+    yield Step(at=today(12, 10), name="release_texts", what="texts")
     yield Step(at=today(16), name="open_round_2", what="round 2")
     yield from _texts_and_sweep(today, 16)
     yield Step(at=today(21, 45), name="sweep", what="last sweep of the day")
@@ -93,11 +95,13 @@ def drive(
         elif step.name == "corrected_bill":
             controls.tell(cloud.payment_url, "corrections", {})
             drop_bill(cloud, business_date, version=2)
+        elif step.name == "early_repayment":
+            borrowers.repay(cloud, business_date)
         else:
             call(cloud, step.name, step.at)
         wait_until_quiet(cloud)
         tell(
-            f"{step.at:%m-%d %H:%M}  {step.name:<14} {step.what:<44}"
+            f"{step.at:%m-%d %H:%M}  {step.name:<15} {step.what:<44}"
             f" {stopwatch.monotonic() - started:5.1f} s"
         )
         if step.name == until:

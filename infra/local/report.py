@@ -11,8 +11,10 @@ from chalicelib.domain.deduction import Answer, Deduction, Skip, Status
 from chalicelib.domain.due import Due
 from chalicelib.domain.loan import Loan, Schedule, Slot
 from chalicelib.domain.money import Money
+from chalicelib.domain.run import Tally
 from chalicelib.settings import settings
 from infra.local import controls
+from infra.local.borrowers import of_borrowers
 from infra.local.cloud import STAGE, Cloud
 
 UNITS_MAX = {Status.SUCCEEDED: 6, Status.FAILED: 3}
@@ -42,10 +44,23 @@ def of_day(cloud: Cloud, business_date: date) -> dict[str, Any]:
     return {
         "date": business_date.isoformat(),
         "runs": of_runs(business_date),
+        "repayments": _repayments(journal),
         "discrepancies": _discrepancies(business_date),
         "texts": _texts(cloud),
         "write_units": _write_units(cloud, journal),
         "proof": _proof(cloud, business_date, journal),
+    }
+
+
+def _repayments(journal: Sequence[Deduction]) -> dict[str, Any]:
+    """Count what borrowers paid themselves, by kind and end."""
+    tallies: dict[str, Tally] = defaultdict(Tally)
+    for record in of_borrowers(journal):
+        end = record.result.failure_code or "succeeded"
+        tallies[f"{record.kind} {end}"] += Tally(count=1, amount=record.amount)
+    return {
+        name: {"count": tally.count, "amount_fen": tally.amount.fen}
+        for name, tally in sorted(tallies.items())
     }
 
 
@@ -101,7 +116,7 @@ def _is_held(order_no: str) -> bool:
 
 
 def _write_units(cloud: Cloud, journal: Sequence[Deduction]) -> dict[str, Any]:
-    """Add up what each order cost over all its Lambdas' calls, as DynamoDB counted it."""
+    """Add up what each order of a round cost over all its Lambdas' calls, as DynamoDB counted it."""
     spent: Counter[str] = Counter()
     for line in _log_lines(
         cloud, ("deduct", "ask", "take_payment_notification", "file_landed", "close_day")
@@ -110,7 +125,7 @@ def _write_units(cloud: Cloud, journal: Sequence[Deduction]) -> dict[str, Any]:
             spent[line["order_no"]] += line["write_units"]
     ended: dict[str, list[float]] = defaultdict(list)
     for record in journal:
-        if record.order_no in spent:
+        if record.order_no in spent and record.round_no:
             ended[record.result.status].append(spent[record.order_no])
     return {
         status.value.lower(): {
@@ -155,7 +170,11 @@ def _scenario_of(message: Mapping[str, Any]) -> str:
 def as_text(found: Mapping[str, Any]) -> str:
     """Write the report of a day."""
     lines = [f"Business day {found['date']}", "", runs_as_text(found["runs"]), ""]
-    lines += ["Discrepancies 差错"]
+    lines += ["Early repayment 主动还款"]
+    lines += [_row(name, _tally(tally)) for name, tally in found["repayments"].items()] or [
+        _row("none", "")
+    ]
+    lines += ["", "Discrepancies 差错"]
     lines += [
         _row(
             f"{found['class']} {found['state']}",
