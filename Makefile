@@ -26,6 +26,18 @@ test: $(VENV)/ready $(ASSETS) ## all tests, those on the local cloud too
 	$(BIN)/python -m pytest -n 2 --dist loadgroup --ignore tests/cloud
 	$(BIN)/python -m pytest tests/cloud
 
+browser: ## install Debian's chromium and a Chinese font, which the browser tests drive
+	@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium fonts-noto-cjk >/dev/null; }
+
+screenshots: $(VENV)/ready $(ASSETS) ## drive the borrower's pages in a browser, and picture them in docs/images
+	SCREENSHOTS=docs/images $(BIN)/python -m pytest -q tests/cloud/test_borrower_pages.py
+
+fuzz-api: $(VENV)/ready $(ASSETS) ## send 2,000 requests made up from the OpenAPI document to the local cloud
+	SCHEMA_REQUESTS=2000 $(BIN)/python -m pytest -q -s tests/cloud/test_openapi_requests.py
+
+openapi: $(VENV)/ready ## write docs/openapi.json from the models that serve
+	$(BIN)/python -m infra.openapi > docs/openapi.json
+
 package: $(VENV)/ready $(ASSETS) ## build the package that goes to AWS, and print its size
 	$(BIN)/python -m infra.local.deployment package --stage $(STAGE)
 
@@ -55,4 +67,4 @@ $(VENV)/ready: requirements.txt requirements-dev.txt constraints.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@
 
-.PHONY: help demo check test package deploy assets bench bench-peer clean
+.PHONY: help demo check test browser screenshots fuzz-api openapi package deploy assets bench bench-peer clean

@@ -12,12 +12,14 @@ from chalicelib.entrypoints import (
     files,
     pages,
     platform_api,
+    problems,
     queues,
     streams,
     timetable,
 )
 
 app = Chalice(app_name="afterloan")
+app.register_middleware(problems.in_our_words, "http")
 
 app.register_blueprint(timetable.bp)  # the clock: due list, rounds, texts, sweep, close of day
 app.register_blueprint(files.bp)  # the exchange bucket: loans, bills

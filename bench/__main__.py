@@ -11,6 +11,7 @@ from bench import (  # noqa: E402  the line above comes first
     engine,
     mornings,
     reconciliations,
+    repayments,
     schedules,
     table,
     tallies,
@@ -19,7 +20,7 @@ from bench import (  # noqa: E402  the line above comes first
 
 SECTIONS = {
     module.__name__.rpartition(".")[2]: module
-    for module in (schedules, mornings, deductions, engine, tallies, reconciliations)
+    for module in (schedules, mornings, deductions, repayments, engine, tallies, reconciliations)
 }
 
 

@@ -14,7 +14,14 @@ from chalicelib.adapters.dynamodb.schedules import DynamoSchedules
 from chalicelib.flows.ports import Books
 from tests.builders import PRODUCT
 
-TABLES = (tables.LoanRow, tables.ScheduleRow, tables.JournalRow, tables.RunRow)
+TABLES = (
+    tables.LoanRow,
+    tables.ScheduleRow,
+    tables.JournalRow,
+    tables.RunRow,
+    tables.QuoteRow,
+    tables.ActiveOrderRow,
+)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from bench.table import Line, counted
 from chalicelib.domain.deduction import order_no_of
 from chalicelib.flows import deduction
 from chalicelib.flows.ports import AskMessage, DeductionMessage
-from tests.builders import TODAY, a_loan, a_schedule, at
+from tests.builders import TODAY, a_cut, a_loan, at
 from tests.fakes import World
 
 TITLE = "one deduction (write units)"
@@ -68,13 +68,13 @@ def take(case: Case, *, loan_id: str, ledger: Ledger) -> Bill:
     books = cloud.books(shards=SHARDS)
     hold = "AGREEMENT_TERMINATED" if case.is_on_hold else ""
     loan = a_loan(loan_id, borrower_id=f"BR{loan_id}", hold=hold)
-    plan = a_schedule(instalments=case.instalments)
+    plan = a_cut(instalments=case.instalments)
     books.loans.add(loan)
     books.schedules.add(loan_id, loan.schedule_version, plan, source="bench")
     world.platform.script[loan.agreement_no] = [case.outcome]
     desk = replace(world.deducting, books=books)
     order_no = order_no_of(business_date=TODAY, round_no=1, loan_id=loan_id)
-    message = DeductionMessage(order_no=order_no, listed_fen=plan[0].total.fen)
+    message = DeductionMessage(order_no=order_no, listed_fen=plan.instalments[0].total.fen)
     with ledger.billing() as bill:
         for _ in range(case.deliveries):
             deduction.take(message=message, now=at(8), desk=desk)

@@ -16,7 +16,7 @@ from chalicelib.domain.deduction import order_no_of
 from chalicelib.domain.loan import Schedule
 from chalicelib.flows import deduction
 from chalicelib.flows.ports import DeductionMessage
-from tests.builders import TODAY, a_loan, a_schedule, at
+from tests.builders import TODAY, a_cut, a_loan, at
 from tests.fakes import World
 
 TITLE = "the deduction engine in process"
@@ -53,12 +53,14 @@ def measure() -> Iterator[Line]:
 def _engine() -> float:
     """Return the seconds of one order, over a new world."""
     world = World()
-    plan = a_schedule(instalments=INSTALMENTS)
+    plan = a_cut(instalments=INSTALMENTS)
     messages = []
     for number in range(ORDERS):
         loan = world.book(a_loan(f"LN{number:08}", borrower_id=f"BR{number:08}"), plan)
         order_no = order_no_of(business_date=TODAY, round_no=1, loan_id=loan.loan_id)
-        messages.append(DeductionMessage(order_no=order_no, listed_fen=plan[0].total.fen))
+        messages.append(
+            DeductionMessage(order_no=order_no, listed_fen=plan.instalments[0].total.fen)
+        )
     desk = world.deducting
 
     def take_all() -> None:

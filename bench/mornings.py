@@ -11,7 +11,7 @@ from chalicelib.adapters.dynamodb.runs import DynamoRuns
 from chalicelib.adapters.dynamodb.tables import LoanRow, RunRow, ScheduleRow
 from chalicelib.flows import due_list
 from chalicelib.flows.ports import Books
-from tests.builders import TODAY, a_loan, a_schedule, at
+from tests.builders import TODAY, a_cut, a_loan, at
 from tests.fakes import World
 
 TITLE = "a morning (DynamoDB units)"
@@ -120,7 +120,7 @@ def _add_loans(books: Books, *, first: int, last: int) -> None:
         loan = a_loan(f"LN{number:08}", overdue_days=overdue_days, borrower_id=f"BR{number:08}")
         books.loans.add(loan)
         if number < DUES + REMINDERS:
-            plan = a_schedule(first_due_on=loan.unpaid_due_on or TODAY, instalments=12)
+            plan = a_cut(first_due_on=loan.unpaid_due_on or TODAY, instalments=12)
             books.schedules.add(loan.loan_id, loan.schedule_version, plan, source="bench")
 
 

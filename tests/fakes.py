@@ -15,7 +15,7 @@ from chalicelib.domain.loan import Loan, LoanStatus, Mode
 from chalicelib.domain.run import Run
 from chalicelib.domain.schedule import Cut
 from chalicelib.domain.window import SendWindow
-from chalicelib.flows import deduction, deduction_round, due_list, early_repayment
+from chalicelib.flows import deduction, deduction_round, due_list, early_repayment, sweep
 from chalicelib.flows.early_repayment import QuotedTerms
 from chalicelib.flows.ports import AgendaEntry, Books, MovedByAnotherError
 from tests.builders import PRODUCT, at, cut_of
@@ -409,6 +409,17 @@ class World:
             walks=self.walks,
             deductions=self.deductions,
             shards=self.shards,
+        )
+
+    @property
+    def sweeping(self) -> sweep.Desk:
+        return sweep.Desk(
+            mornings=self.morning,
+            rounds=self.rounds,
+            active_orders=self.active_orders,
+            asks=self.asks,
+            list_at=time(0, 10),
+            round_at=(time(8), time(16)),
         )
 
     def book(self, loan: Loan, schedule) -> Loan:

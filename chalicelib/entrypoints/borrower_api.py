@@ -67,7 +67,7 @@ def own_loans() -> Response:
 def own_loan(loan_id: str) -> Response:
     """Show one loan: what it owes now, its schedule, its history."""
     return for_borrower(
-        bp.current_request, lambda who: of_own(who, lambda: sent(_loan(who, loan_id)))
+        bp.current_request, lambda who: of_own(who, loan_id, lambda: sent(_loan(who, loan_id)))
     )
 
 
@@ -76,7 +76,7 @@ def own_loan(loan_id: str) -> Response:
 def quote(loan_id: str) -> Response:
     """Quote what the borrower wishes to pay."""
     return for_borrower(
-        bp.current_request, lambda who: of_own(who, lambda: sent(_quote(who, loan_id)))
+        bp.current_request, lambda who: of_own(who, loan_id, lambda: sent(_quote(who, loan_id)))
     )
 
 
@@ -87,7 +87,7 @@ def quote(loan_id: str) -> Response:
 def repay(loan_id: str) -> Response:
     """Start the order of a quote: once for a key, however often it is asked."""
     return for_borrower(
-        bp.current_request, lambda who: of_own(who, lambda: sent(_repay(who, loan_id)))
+        bp.current_request, lambda who: of_own(who, loan_id, lambda: sent(_repay(who, loan_id)))
     )
 
 
@@ -96,7 +96,8 @@ def repay(loan_id: str) -> Response:
 def repayment(order_no: str) -> Response:
     """Say what became of an order."""
     return for_borrower(
-        bp.current_request, lambda who: of_own(who, lambda: sent(_repayment(who, order_no)))
+        bp.current_request,
+        lambda who: of_own(who, order_no, lambda: sent(_repayment(who, order_no))),
     )
 
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 from chalice.app import Request, Response
 from pydantic import BaseModel, ValidationError
@@ -27,6 +28,7 @@ from chalicelib.settings import settings
 ROLE = "borrower"
 WINDOW_SECONDS = 60
 IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+NAME = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 
 DETAILS: Mapping[str, tuple[int, str]] = {
     "loan_busy": (409, "an order of this loan is in flight; ask for its result first"),
@@ -107,8 +109,10 @@ def _borrower(request: Request) -> str:
     return identity.subject
 
 
-def of_own(borrower_id: str, work: Callable[[], Response]) -> Response:
+def of_own(borrower_id: str, named: str, work: Callable[[], Response]) -> Response:
     """Work on something of the borrower's; what is not his is not there, and guessing is slowed.
+
+    A name that cannot be one is not looked up: DynamoDB would refuse a long one with an error.
 
     :raises TooManyRequestsError: if he has missed too often.
     """
@@ -116,11 +120,11 @@ def of_own(borrower_id: str, work: Callable[[], Response]) -> Response:
     missed = wiring.throttles().times(key=key, now=now, window_seconds=WINDOW_SECONDS)
     if missed >= settings().misses_per_minute:
         raise TooManyRequestsError
-    try:
-        return work()
-    except NotFoundError:
-        wiring.throttles().count(key=key, now=now, window_seconds=WINDOW_SECONDS)
-        return problem(404, "not_found", "there is no such thing here")
+    if NAME.fullmatch(named):
+        with suppress(NotFoundError):
+            return work()
+    wiring.throttles().count(key=key, now=now, window_seconds=WINDOW_SECONDS)
+    return problem(404, "not_found", "there is no such thing here")
 
 
 def slow_down(*, borrower_id: str, what: str, times_max: int) -> None:

@@ -17,11 +17,11 @@ from chalicelib.flows.early_repayment import Quote, QuotedTerms, Refused
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EffectRow:
-    """One instalment before and after the payment; None where there is none."""
+    """One instalment before and after the payment; None where none is left."""
 
     number: int
     due_on: date
-    before: Money | None
+    before: Money
     after: Money | None
 
 

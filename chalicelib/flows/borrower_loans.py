@@ -21,7 +21,13 @@ from chalicelib.domain.position import outstanding_principal, unpaid
 from chalicelib.domain.prepayment import Limits, Standing
 from chalicelib.domain.product import Recut
 from chalicelib.domain.schedule import Instalment
-from chalicelib.flows.early_repayment import Desk, NotFoundError, own_loan, standing_of
+from chalicelib.flows.early_repayment import (
+    Desk,
+    NotFoundError,
+    own_loan,
+    standing_of,
+    why_not,
+)
 
 
 class OrderState(StrEnum):
@@ -36,8 +42,8 @@ class OrderState(StrEnum):
 class LoanView:
     """A loan as its borrower sees it on a date.
 
-    `kinds` are what he may pay now, none while an order is in flight; `upcoming` are the unpaid
-    instalments, oldest first.
+    `kinds` are what he may pay now, none while an order is in flight or the loan is held;
+    `upcoming` are the unpaid instalments, oldest first.
     """
 
     loan: Loan
@@ -146,7 +152,7 @@ def _view(loan: Loan, *, now: datetime, desk: Desk) -> LoanView:
     standing = standing_of(loan=loan, as_of=now.date(), desk=desk)
     schedule = standing.cut.instalments
     is_open = loan.status is LoanStatus.OPEN
-    is_payable = is_open and loan.slot is None and loan.mode in desk.served_modes
+    is_payable = why_not(loan=loan, desk=desk) is None
     return LoanView(
         loan=loan,
         standing=standing,

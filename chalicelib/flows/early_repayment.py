@@ -69,6 +69,7 @@ class QuotedTerms:
     wish: Wish
     amount_fen: int
     parts_fen: tuple[int, int, int, int]
+    schedule_version: int
     as_of: date
     expires_at: datetime
 
@@ -128,7 +129,7 @@ def quote(
     :raises NotFoundError: if the borrower has no such loan.
     """
     loan = own_loan(borrower_id=borrower_id, loan_id=loan_id, desk=desk)
-    if refused := _why_not(loan, desk):
+    if refused := why_not(loan=loan, desk=desk):
         return refused
     quoted = _quoted(loan=loan, wish=wish, now=now, desk=desk)
     if isinstance(quoted, Quote):
@@ -157,7 +158,8 @@ def standing_of(*, loan: Loan, as_of: date, desk: Desk) -> prepayment.Standing:
     )
 
 
-def _why_not(loan: Loan, desk: Desk) -> Refused | None:
+def why_not(*, loan: Loan, desk: Desk) -> Refused | None:
+    """Say why nothing can be paid on the loan now, whatever is wished for; None if something can."""
     if loan.slot is not None:
         return Refused(code="loan_busy", order_no=loan.slot.order_no)
     if loan.status is not LoanStatus.OPEN:
@@ -201,6 +203,7 @@ def _kept(quoted: Quote) -> QuotedTerms:
         wish=quoted.wish,
         amount_fen=quoted.offered.amount.fen,
         parts_fen=_parts_fen(quoted.offered),
+        schedule_version=quoted.schedule_version,
         as_of=quoted.as_of,
         expires_at=quoted.expires_at,
     )
@@ -280,7 +283,7 @@ def _on_its_way(*, order_no: str, amount_fen: int, desk: Desk) -> Started:
 def _decide(
     *, loan: Loan, quoted: QuotedTerms, order_no: str, now: datetime, desk: Desk
 ) -> Slot | Refused:
-    if refused := _why_not(loan, desk):
+    if refused := why_not(loan=loan, desk=desk):
         return refused
     found = _quoted(loan=loan, wish=quoted.wish, now=now, desk=desk)
     if isinstance(found, Refused):
@@ -301,9 +304,13 @@ def _decide(
 
 
 def _still_holds(quoted: QuotedTerms, found: Quote) -> bool:
-    """Whether the quote says to the fen, part by part, what its wish costs now."""
-    return (quoted.as_of, quoted.amount_fen, quoted.parts_fen) == (
-        found.as_of,
-        found.offered.amount.fen,
-        _parts_fen(found.offered),
-    )
+    """Whether the quote says to the fen, part by part, what its wish costs now.
+
+    And of the same schedule: where no interest has run, a part costs the same before and after
+    another part was paid.
+    """
+    return quoted.schedule_version == found.schedule_version and (
+        quoted.as_of,
+        quoted.amount_fen,
+        quoted.parts_fen,
+    ) == (found.as_of, found.offered.amount.fen, _parts_fen(found.offered))

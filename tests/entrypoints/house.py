@@ -8,17 +8,19 @@ import json
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from functools import cached_property
+from functools import cache
 from random import Random  # noqa: TID251  seeded: the simulator's chance
 
 import boto3
+import botocore.session
+import pynamodb.connection.base
 from botocore.client import BaseClient
 from moto import mock_aws
 
 from app import app
 from chalicelib import wiring
 from chalicelib.adapters.dynamodb import tables
-from chalicelib.adapters.dynamodb.tables import ActiveOrderRow, JournalRow, LoanRow, NoticeRow
+from chalicelib.adapters.dynamodb.tables import ActiveOrderRow, JournalRow, NoticeRow
 from chalicelib.adapters.queues import encoded
 from chalicelib.adapters.wall_clock import wall_clock
 from chalicelib.domain.deduction import order_no_of
@@ -31,12 +33,11 @@ from simulators.payment_service import payment_service
 from simulators.server import SimulatorServer
 from tests.builders import TODAY, at
 from tests.entrypoints.gateway import gateway
-from tests.fakes import Outside
 from tests.lambdas import client, failures, forget, sqs_event
 
 REGION = "us-east-1"
 ISSUER, AUDIENCE = "https://issuer.test", "afterloan"
-QUEUES = ("walks", "deductions", "repayments", "asks", "notices", "texts", "told")
+QUEUES = ("walks", "deductions", "repayments", "asks", "notices", "texts")
 BUCKET = "afterloan-test-exchange"
 SETTINGS = {
     "TOKEN_ISSUER": ISSUER,
@@ -67,16 +68,16 @@ class Wall:
 class Phone:
     """A borrower's app, signed in."""
 
-    api: object
+    house: "House"
     token: str
 
-    def get(self, path, **given):
-        return self.api.get(path, token=self.token, **given)
+    def get(self, path):
+        return self.house.request("GET", path, token=self.token)
 
     def post(self, path, body=b"", *, headers=None):
         given = {"Content-Type": "application/json", **(headers or {})}
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-        return self.api.post(path, token=self.token, headers=given, body=raw)
+        return self.house.request("POST", path, token=self.token, headers=given, body=raw)
 
     def loan(self, loan_id="LN1"):
         return self.get(f"/v1/loans/{loan_id}")
@@ -103,16 +104,27 @@ class Phone:
 class House:
     """Everything behind the API, and what moves it on."""
 
-    def __init__(self, *, api, lambdas, platform, issuer, wall):
-        self.api = api
+    def __init__(self, *, api, lambdas, platform, clock, issuer, wall):
         self.platform = platform
         self.issuer = issuer
         self.wall = wall
-        self.outside = Outside()
         self.answers = []
         self.messages = []
+        self._api = api
         self._lambdas = lambdas
-        self._clock = SettableClock()
+        self._clock = clock
+
+    # --- the doors ----------------------------------------------------------------------
+
+    def request(self, method, path, **given):
+        """Send a request through the gateway; whatever we answer is JSON, and for nobody's cache."""
+        answer = self._api.request(method, path, **given)
+        self.answers.append(answer)
+        if not _is_the_gateways(answer):
+            assert answer.headers["Cache-Control"] == "no-store", answer.body
+            wanted = "problem+json" if answer.status_code >= 400 else "json"
+            assert answer.headers["Content-Type"] == f"application/{wanted}"
+        return answer
 
     # --- what there is ------------------------------------------------------------------
 
@@ -124,7 +136,7 @@ class House:
             audience=AUDIENCE,
             algorithm="RS256",
         )
-        return Phone(self.api, token)
+        return Phone(self, token)
 
     def book(self, loan, cut, *, name="王小明", phone="13812345678"):
         """Put a loan and its borrower into the book."""
@@ -226,10 +238,6 @@ class House:
     def discrepancies(self, day: date = TODAY):
         return wiring.reconciling().discrepancies.of_day(day, "main")
 
-    @cached_property
-    def head_writes(self):
-        return LoanRow
-
 
 @contextmanager
 def open_house(*, key_folder, issuer, issuer_url, monkeypatch):
@@ -244,17 +252,33 @@ def open_house(*, key_folder, issuer, issuer_url, monkeypatch):
             monkeypatch.setenv(name, value)
         monkeypatch.setenv("PAYMENT_URL", server.url)
         monkeypatch.setenv("JWKS_URL", f"{issuer_url}/jwks.json")
+        # One session for every table's client: what it has read of AWS's descriptions it keeps.
+        monkeypatch.setattr(pynamodb.connection.base, "get_session", _session)
         for door in (borrower_api, borrower_requests):
             monkeypatch.setattr(door, "wall_clock", wall)
         forget()
         _furnish(key_folder)
         with gateway(app) as api, client() as lambdas:
-            house = House(api=api, lambdas=lambdas, platform=platform, issuer=issuer, wall=wall)
-            house._clock = clock
+            house = House(
+                api=api,
+                lambdas=lambdas,
+                platform=platform,
+                clock=clock,
+                issuer=issuer,
+                wall=wall,
+            )
             house.clock(at(10))
             yield house
         _close_connections()
     forget()
+
+
+_session = cache(botocore.session.get_session)
+
+
+def _is_the_gateways(answer):
+    """Whether API Gateway answered by itself: no such route, or a token that was refused."""
+    return answer.status_code == 401 or "x-amzn-ErrorType" in answer.headers
 
 
 def _furnish(key_folder):

@@ -1,15 +1,11 @@
+
 from tests.builders import a_cut, a_loan
 def test_x(house):
     house.book(a_loan(), a_cut())
     p = house.phone()
-    print(p.loan().json_body)
-    q = p.quote(); print(q)
-    r = p.pays(q["quote_id"]); print(r.status_code, r.json_body, r.headers)
-    print(p.get(r.headers["Location"]).json_body)
-    print(house.send_repayments(), house.charges())
-    r2 = p.get(r.headers["Location"]); print(r2.json_body, r2.headers)
-    house.announce()
-    print(house.notices()[0].attribute_values)
-    print(p.get("/v1/loans/"+"x"*3000).status_code, p.get("/v1/repayments/20261124-1-"+"x"*3000).status_code)
-    r=p.post("/v1/loans/LN1/quotes", b"{}", headers={"Content-Type":"text/plain"}); print(r.status_code,r.body,r.headers)
-    r=p.post("/v1/page-links", b"{}"); print(r.status_code,r.body,r.headers)
+    p.loan()
+def test_y(house):
+    house.book(a_loan(overdue_days=40), a_cut(first_due_on=a_loan(overdue_days=40).unpaid_due_on))
+    p = house.phone()
+    print(p.loan().json_body["owed"], p.loan().json_body["schedule"][:2])
+    print(p.quote(kind="overdue"))

@@ -35,17 +35,6 @@ def a_book(world: World) -> World:
     return world
 
 
-def sweeping(world: World) -> sweep.Desk:
-    return sweep.Desk(
-        mornings=world.morning,
-        rounds=world.rounds,
-        active_orders=world.active_orders,
-            asks=world.asks,
-        list_at=time(0, 10),
-        round_at=(time(8), time(16)),
-    )
-
-
 def drain(world: World, now, *, times: int = 1) -> None:
     """Deliver every message, each so many times, until all queues are empty."""
     desks = {
@@ -80,9 +69,9 @@ def a_day(world: World, *, times: int = 1) -> World:
                 )
         drain(world, at(hour), times=times)
         for _ in range(times):
-            sweep.run(now=at(hour, 30), desk=sweeping(world))
+            sweep.run(now=at(hour, 30), desk=world.sweeping)
         drain(world, at(hour, 30), times=times)
-    sweep.run(now=at(21), desk=sweeping(world))
+    sweep.run(now=at(21), desk=world.sweeping)
     return world
 
 
@@ -199,11 +188,11 @@ class TestTheRounds:
 
     def test_the_second_waits_until_the_first_is_over(self):
         world = a_book(World())
-        sweep.run(now=at(16, 50), desk=sweeping(world))
+        sweep.run(now=at(16, 50), desk=world.sweeping)
         drain(world, at(16, 50))
         started = []
         for hour, minute in ((17, 0), (17, 15), (17, 30), (17, 45)):
-            started.append(sweep.run(now=at(hour, minute), desk=sweeping(world)).started)
+            started.append(sweep.run(now=at(hour, minute), desk=world.sweeping).started)
             drain(world, at(hour, minute))
 
         assert started[0] == ("round_1",)
@@ -220,7 +209,7 @@ class TestTheRounds:
         )
         deduction_round.start(business_date=TODAY, round_no=1, now=at(8), desk=world.rounds)
         drain(world, at(8))
-        sweep.run(now=at(8, 30), desk=sweeping(world))
+        sweep.run(now=at(8, 30), desk=world.sweeping)
 
         skipped = totals_of(world, "round_1")["skipped"]
         assert skipped[SkipReason.NOTHING_DUE]["count"] == 1
@@ -238,7 +227,7 @@ class TestTheRounds:
         )
         deduction_round.start(business_date=TODAY, round_no=1, now=at(8), desk=world.rounds)
         drain(world, at(8))
-        sweep.run(now=at(8, 30), desk=sweeping(world))
+        sweep.run(now=at(8, 30), desk=world.sweeping)
 
         assert totals_of(world, "round_1")["reduced_fen"] == 1
         assert totals_of(world, "round_1")["ties"]
@@ -278,9 +267,9 @@ def _money(world: World):
 class TestTheSweep:
     def test_starts_what_the_scheduler_forgot(self):
         world = a_book(World())
-        sweep.run(now=at(0, 30), desk=sweeping(world))
+        sweep.run(now=at(0, 30), desk=world.sweeping)
         drain(world, at(0, 30))
-        report = sweep.run(now=at(8, 30), desk=sweeping(world))
+        report = sweep.run(now=at(8, 30), desk=world.sweeping)
         drain(world, at(8, 30))
 
         assert report.started == ("round_1",)
@@ -296,7 +285,7 @@ class TestTheSweep:
             deduction_round.send_out(message=message, now=at(8), desk=world.rounds)
         world.deductions._take_all()
 
-        report = sweep.run(now=at(8, 15), desk=sweeping(world))
+        report = sweep.run(now=at(8, 15), desk=world.sweeping)
 
         assert report.waiting == 6
         assert len(world.deductions.messages) == 6
@@ -310,7 +299,7 @@ class TestTheSweep:
             deduction_round.send_out(message=message, now=at(8), desk=world.rounds)
 
         for minute in (15, 30, 45):
-            sweep.run(now=at(8, minute), desk=sweeping(world))
+            sweep.run(now=at(8, minute), desk=world.sweeping)
 
         assert len(world.deductions.messages) == 6, "a long round, or a paused one, is not doubled"
 
@@ -318,7 +307,7 @@ class TestTheSweep:
         world = a_day(a_book(World()))
         world.due_lists.lists.clear()  # reading a list again would fail
 
-        report = sweep.run(now=at(21, 15), desk=sweeping(world))
+        report = sweep.run(now=at(21, 15), desk=world.sweeping)
 
         assert (report.unknown, report.waiting) == (1, 0)
         assert [message.order_no for message in world.asks.messages] == ["20261124-1-LN6"]

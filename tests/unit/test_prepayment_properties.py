@@ -4,18 +4,18 @@ from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 
-from hypothesis import HealthCheck, assume, given, settings
+import pytest
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from chalicelib.domain.business_calendar import WorkingDays, add_months
 from chalicelib.domain.deduction import Kind
-from chalicelib.domain.money import ZERO, Money, total
-from chalicelib.domain.position import START, Position, outstanding_principal, unpaid_due_on
+from chalicelib.domain.money import NOTHING, ZERO, Money, total
+from chalicelib.domain.position import Position, unpaid_due_on
 from chalicelib.domain.prepayment import Offer, Refusal, recuts_offered
 from chalicelib.domain.product import (
     DayCount,
     Method,
-    Prepayment,
     Product,
     Recut,
     Rounding,
@@ -23,11 +23,12 @@ from chalicelib.domain.product import (
 )
 from chalicelib.domain.schedule import Terms, _period_rates, contractual_due_dates, cut, onward
 from tests.accounts import Account, part, posted
-from tests.builders import a_loan
+from tests.builders import PRODUCT, a_loan
 
 GOLDEN_WEEKS = WorkingDays(
     holidays=frozenset(date(year, 10, day) for year in range(2024, 2036) for day in range(1, 8))
 )
+AMORTISING = (Method.EQUAL_INSTALMENT, Method.EQUAL_PRINCIPAL)
 WISHES = (Kind.OVERDUE, Kind.INSTALMENT, Kind.PARTIAL, Kind.FULL)
 
 rates = st.integers(0, 3600).map(lambda basis_points: Decimal(basis_points) / 10_000)
@@ -46,7 +47,7 @@ products = st.builds(
 
 
 @st.composite
-def legal_terms(draw, methods=tuple(Method), instalments_max=60, principal_max=10**8):
+def legal_terms(draw, methods):
     disbursed_on = draw(st.dates(date(2024, 1, 1), date(2028, 12, 31)))
     first_due_on, anchor_day = draw(
         st.just((add_months(disbursed_on, 1), None))
@@ -54,10 +55,10 @@ def legal_terms(draw, methods=tuple(Method), instalments_max=60, principal_max=1
         | st.integers(29, 31).map(lambda day: (add_months(disbursed_on, 2, day), day))
     )
     return Terms(
-        principal=Money(draw(st.integers(1, principal_max))),
+        principal=Money(draw(st.integers(1, 10**8))),
         annual_rate=draw(rates),
         method=draw(st.sampled_from(methods)),
-        instalments=draw(st.integers(1, instalments_max)),
+        instalments=draw(st.integers(1, 60)),
         disbursed_on=disbursed_on,
         first_due_on=first_due_on,
         anchor_day=anchor_day,
@@ -66,10 +67,11 @@ def legal_terms(draw, methods=tuple(Method), instalments_max=60, principal_max=1
 
 
 @st.composite
-def new_accounts(draw, **of_terms):
+def new_accounts(draw, methods=tuple(Method)):
     """Draw a loan nobody has paid on yet; one that counts on from another number is restructured."""
-    terms, product = draw(legal_terms(**of_terms)), draw(products)
-    made = cut(terms=terms, product=product, working_days=draw(st.sampled_from([GOLDEN_WEEKS, None])))
+    terms, product = draw(legal_terms(methods)), draw(products)
+    working_days = draw(st.sampled_from([GOLDEN_WEEKS, None]))
+    made = cut(terms=terms, product=product, working_days=working_days)
     position = Position(instalment_no=terms.first_no)
     loan = a_loan(
         principal=terms.principal,
@@ -82,9 +84,9 @@ def new_accounts(draw, **of_terms):
 
 
 @st.composite
-def accounts(draw, **of_terms):
+def accounts(draw, methods=tuple(Method)):
     """Draw a loan and a day, after any payments: of rounds, and of the borrower's wishes."""
-    account = draw(new_accounts(**of_terms))
+    account = draw(new_accounts(methods))
     day = account.cut.terms.disbursed_on + timedelta(days=draw(st.integers(-40, 100)))
     for _ in range(draw(st.integers(0, 6))):
         account = draw(payments(account, day))
@@ -93,9 +95,9 @@ def accounts(draw, **of_terms):
 
 
 @st.composite
-def untouched(draw, methods=(Method.EQUAL_INSTALMENT, Method.EQUAL_PRINCIPAL)):
+def untouched(draw):
     """Draw a loan on which nothing was paid ahead, and a day."""
-    account = draw(new_accounts(methods=methods))
+    account = draw(new_accounts(AMORTISING))
     day = account.cut.terms.disbursed_on + timedelta(days=draw(st.integers(0, 1200)))
     return (account.after_round(day) if draw(st.booleans()) else account), day
 
@@ -113,26 +115,40 @@ def payments(draw, account, day):
 
 
 @st.composite
-def parts(draw, account, day):
+def parts(draw, account, day, recut=None):
     """Draw a part that may be paid ahead, or None where there is none."""
     limits = account.limits(day)
     if limits.amount_min is None:
         return None
     fen = draw(st.integers(limits.amount_min.fen, limits.amount_max.fen))
-    return part(Money(fen), draw(st.sampled_from(recuts_offered(account.standing(day)))))
+    recuts = recuts_offered(account.standing(day))
+    return part(Money(fen), recut or draw(st.sampled_from(recuts)))
 
 
 @st.composite
-def parts_ahead(draw, **of_terms):
-    """Draw a loan, a day and a part that may be paid ahead on it."""
-    account, day = draw(accounts(**of_terms))
-    wish = draw(parts(account, day))
+def parts_ahead(draw, loans=None, recut=None):
+    """Draw what lay ahead of a loan, and the offer of a part of it."""
+    account, day = draw(accounts() if loans is None else loans)
+    wish = draw(parts(account, day, recut))
     assume(wish is not None)
-    return account, day, wish
+    offered = account.offer(wish, day)
+    first = offered.cut_after.instalments[0].number
+    ahead = tuple(row for row in account.ahead(day) if row.number >= first)
+    return account, day, ahead, offered
 
 
-def interest_of(rows):
-    return total(row.interest for row in rows)
+def a_small_account(method):
+    terms = Terms(
+        principal=Money(6_00),
+        annual_rate=Decimal("0.36"),
+        method=method,
+        instalments=5,
+        disbursed_on=date(2026, 1, 31),
+        first_due_on=date(2026, 2, 28),
+    )
+    product = replace(PRODUCT, partial_min=Money(1))
+    loan = a_loan(principal=terms.principal, unpaid_due_on=terms.first_due_on)
+    return Account(loan=loan, cut=cut(terms=terms, product=product), product=product)
 
 
 class TestEveryOffer:
@@ -148,7 +164,9 @@ class TestEveryOffer:
             assert after.outstanding == account.outstanding - offered.components.principal
             assert after.paid == account.paid + offered.components
             if offered.cut_after:
-                assert total(r.principal for r in offered.cut_after.instalments) == after.outstanding
+                assert (
+                    total(r.principal for r in offered.cut_after.instalments) == after.outstanding
+                )
                 assert after.cut == offered.cut_after
 
     @given(accounts())
@@ -163,12 +181,10 @@ class TestEveryOffer:
     @given(accounts())
     def test_names_every_part_without_a_negative(self, an_account):
         account, day = an_account
-        if account.is_settled:
-            return
+        assume(not account.is_settled)
         offered = account.full(day)
         for line in offered.paid.lines:
-            parts = line.components
-            assert min(parts.principal, parts.interest, parts.penalty) >= ZERO
+            assert line.components.covers(NOTHING)
         assert offered.fee >= ZERO
 
 
@@ -227,93 +243,96 @@ class TestEverySequenceOfPayments:
 
 class TestAPartAhead:
     @given(parts_ahead())
-    def test_never_raises_the_interest(self, case):
-        account, day, wish = case
-        offered = account.offer(wish, day)
-        paid = offered.ahead.components.interest
-        assert paid + interest_of(offered.cut_after.instalments) <= interest_of(account.ahead(day))
+    def test_is_charged_at_the_interest_of_a_settlement_and_to_the_fen(self, case):
+        account, day, _, offered = case
+        full = account.full(day)
+        assert account.limits(day).amount_min <= offered.amount <= account.limits(day).amount_max
+        assert offered.due == full.due
+        assert offered.ahead.components.interest == full.ahead.components.interest
+        assert offered.fee == ZERO
 
     @given(parts_ahead())
-    def test_cuts_the_new_principal_into_sound_instalments(self, case):
-        account, day, wish = case
-        before, offered = account.ahead(day), account.offer(wish, day)
+    def test_never_raises_the_interest(self, case):
+        *_, ahead, offered = case
+        paid_now = offered.ahead.components.interest
+        assert paid_now + interest_of(offered.cut_after.instalments) <= interest_of(ahead)
+
+    @given(parts_ahead())
+    def test_gives_no_interest_away_but_a_fen_an_instalment(self, case):
+        account, _, _, offered = case
+        terms, rows = offered.cut_after.terms, offered.cut_after.instalments
+        balance, earned = terms.principal, ZERO
+        for row, rate in zip(rows, _period_rates(terms, account.product.day_count), strict=True):
+            earned += balance.times(rate, rounding=account.product.rounding.mode)
+            balance -= row.principal
+        assert interest_of(rows) <= earned <= interest_of(rows) + Money(len(rows))
+
+    @given(parts_ahead())
+    def test_cuts_what_is_left_of_the_principal_and_nothing_is_negative(self, case):
+        *_, ahead, offered = case
         rows = offered.cut_after.instalments
-        ahead = total(row.principal for row in before)
-        assert total(row.principal for row in rows) == ahead - offered.ahead.components.principal
+        left = total(row.principal for row in ahead) - offered.ahead.components.principal
+        assert total(row.principal for row in rows) == left == offered.cut_after.terms.principal
         assert all(row.principal >= ZERO and row.interest >= ZERO for row in rows)
 
     @given(parts_ahead())
-    def test_keeps_numbers_and_due_dates(self, case):
-        account, day, wish = case
-        before, offered = account.ahead(day), account.offer(wish, day)
+    def test_keeps_the_numbers_and_the_due_dates_that_were_left(self, case):
+        *_, ahead, offered = case
         rows = offered.cut_after.instalments
-        dates = [(row.number, row.due_on) for row in before if row.number >= rows[0].number]
-        assert [(row.number, row.due_on) for row in rows] == dates[: len(rows)]
-        if wish.recut is Recut.REDUCE_INSTALMENT:
-            assert len(rows) == len(dates)
+        kept = [(row.number, row.due_on) for row in ahead[: len(rows)]]
+        assert [(row.number, row.due_on) for row in rows] == kept
+        assert len(contractual_due_dates(offered.cut_after.terms)) == len(rows)
 
-    @given(parts_ahead())
-    def test_of_exactly_its_amount_is_charged(self, case):
-        account, day, wish = case
-        offered = account.offer(wish, day)
-        assert offered.amount == wish.amount
-        assert offered.due == account.full(day).due
-        assert offered.ahead.components.interest == (
-            account.full(day).ahead.components.interest
-        )
-
-
-class TestAShortenedTerm:
-    @given(untouched(), st.data())
-    def test_asks_no_more_instalment_by_instalment(self, an_account, data):
-        account, day = an_account
-        before, rows = shortened(account, day, data)
-        for row, row_before in zip(rows, before, strict=False):
-            assert row.total <= row_before.total
-            assert row.interest <= row_before.interest
-    @given(accounts(methods=(Method.EQUAL_INSTALMENT, Method.EQUAL_PRINCIPAL)), st.data())
-    def test_x(self, an_account, data):
-        account, day = an_account
-        before, rows = shortened(account, day, data)
-        assert max(row.total for row in rows) <= max(row.total for row in before)
-        assert len(rows) <= len(before)
+    @pytest.mark.parametrize("recut", Recut)
+    @pytest.mark.parametrize("method", Method)
+    def test_is_sound_at_every_amount_of_a_small_loan(self, method, recut):
+        account, day = a_small_account(method), date(2026, 3, 11)
+        limits, ahead = account.limits(day), account.ahead(day)
+        for fen in range(limits.amount_min.fen, limits.amount_max.fen + 1):
+            offered = account.offer(part(Money(fen), recut), day)
+            if recut not in recuts_offered(account.standing(day)):
+                assert offered == Refusal(code="recut_not_offered")
+                continue
+            parts, rows = offered.ahead.components, offered.cut_after.instalments
+            left = total(row.principal for row in ahead) - parts.principal
+            assert total(row.principal for row in rows) == left
+            assert all(row.principal >= ZERO and row.interest >= ZERO for row in rows)
+            assert parts.interest + interest_of(rows) <= interest_of(ahead)
+            assert [row.number for row in rows] == [row.number for row in ahead[: len(rows)]]
 
 
 class TestAReducedInstalment:
-    @given(accounts(), st.data())
-    def test_x(self, an_account, data):
-        account, day = an_account
-        before, rows = reduced(account, day, data)
-        assert max((row.total.fen for row in rows[:-1]), default=0) <= max(row.total.fen for row in before) + 1
+    """In proportion, so equal instalments are less; each is rounded, and the last takes the rest."""
 
-    @given(accounts(), st.data())
-    def test_l(self, an_account, data):
-        account, day = an_account
-        before, rows = reduced(account, day, data)
-        assert rows[-1].total.fen <= max(row.total.fen for row in before) + len(rows)
+    @given(parts_ahead(recut=Recut.REDUCE_INSTALMENT))
+    def test_keeps_their_number_and_none_is_larger_but_for_the_fen_of_rounding(self, case):
+        *_, ahead, offered = case
+        rows = offered.cut_after.instalments
+        largest = max(row.total for row in ahead)
+        assert len(rows) == len(ahead)
+        assert max((row.total for row in rows[:-1]), default=ZERO) <= largest + Money(1)
+        assert rows[-1].total <= largest + Money(len(rows))
 
-    @given(parts_ahead())
-    def test_give(self, case):
-        account, day, wish = case
-        made = account.offer(wish, day).cut_after
-        balance, fair = made.terms.principal, 0
-        for row, rate in zip(made.instalments, _period_rates(made.terms, account.product.day_count), strict=True):
-            fair += balance.times(rate, rounding=account.product.rounding.mode).fen
-            balance -= row.principal
-        assert fair - interest_of(made.instalments).fen <= len(made.instalments)
 
-def shortened(account, day, data):
-    wish = data.draw(parts(account, day))
-    assume(wish is not None)
-    wish = replace(wish, recut=Recut.SHORTEN_TERM)
-    rows = account.offer(wish, day).cut_after.instalments
-    return [r for r in account.ahead(day) if r.number>=rows[0].number], rows
-def reduced(account, day, data):
-    wish = data.draw(parts(account, day))
-    assume(wish is not None)
-    wish = replace(wish, recut=Recut.REDUCE_INSTALMENT)
-    rows = account.offer(wish, day).cut_after.instalments
-    return [r for r in account.ahead(day) if r.number>=rows[0].number], rows
+class TestAShortenedTerm:
+    """It asks what it asked, with less interest in it: so each balance is less than it was."""
+
+    shortened = parts_ahead(accounts(AMORTISING), Recut.SHORTEN_TERM)
+    never_cut_before = parts_ahead(untouched(), Recut.SHORTEN_TERM)
+
+    @given(shortened)
+    def test_has_no_more_instalments_and_none_is_larger_than_the_largest_was(self, case):
+        *_, ahead, offered = case
+        rows = offered.cut_after.instalments
+        assert len(rows) <= len(ahead)
+        assert max(row.total for row in rows) <= max(row.total for row in ahead)
+
+    @given(never_cut_before)
+    def test_asks_no_more_in_any_instalment_of_a_loan_never_cut_before(self, case):
+        *_, ahead, offered = case
+        for row, before in zip(offered.cut_after.instalments, ahead, strict=False):
+            assert row.total <= before.total
+            assert row.interest <= before.interest
 
 
 class TestInterestToTheDay:
@@ -321,15 +340,20 @@ class TestInterestToTheDay:
     def test_rises_with_the_days_of_the_period_and_ends_at_the_scheduled(self, account, data):
         terms = account.cut.terms
         index = data.draw(st.integers(0, len(account.cut.instalments) - 1))
-        row = account.cut.instalments[index]
+        row, end = account.cut.instalments[index], contractual_due_dates(terms)[index]
         assume(row.total)
-        begin, end = onward(terms, row.number).disbursed_on, contractual_due_dates(terms)[index]
-        at_it = replace(account, loan=replace(account.loan, position=Position(instalment_no=row.number)))
+        begin = onward(terms, row.number).disbursed_on
+        reached = replace(account.loan, position=Position(instalment_no=row.number))
+        there = replace(account, loan=reached)
         days = sorted(data.draw(st.lists(st.dates(begin, end), min_size=2, max_size=6)))
-        paid = [interest_on(at_it, row, day) for day in days]
+        paid = [interest_on(there, row, day) for day in days]
         assert paid == sorted(paid)
         assert max(paid) <= row.interest
-        assert interest_on(at_it, row, end) == row.interest
+        assert interest_on(there, row, end) == row.interest
+
+
+def interest_of(rows):
+    return total(row.interest for row in rows)
 
 
 def interest_on(account, row, day):

@@ -25,6 +25,7 @@ class DynamoQuotes:
             interest_fen=interest,
             penalty_fen=penalty,
             fee_fen=fee,
+            schedule_version=quoted.schedule_version,
             as_of=quoted.as_of,
             valid_until=quoted.expires_at,
             expires_at=int((quoted.expires_at + KEPT).timestamp()),
@@ -42,6 +43,7 @@ class DynamoQuotes:
             wish=_wish_of(row.wish),
             amount_fen=row.amount_fen,
             parts_fen=(row.principal_fen, row.interest_fen, row.penalty_fen, row.fee_fen),
+            schedule_version=row.schedule_version,
             as_of=row.as_of,
             expires_at=row.valid_until,
         )

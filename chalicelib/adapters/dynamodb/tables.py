@@ -187,6 +187,7 @@ class QuoteRow(Model):
     interest_fen = WholeNumberAttribute()
     penalty_fen = WholeNumberAttribute()
     fee_fen = WholeNumberAttribute()
+    schedule_version = WholeNumberAttribute()
     as_of = DateAttribute()
     valid_until = MomentAttribute()
     expires_at = WholeNumberAttribute()
