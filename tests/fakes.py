@@ -152,13 +152,14 @@ class FakeActiveOrders(_Counted):
         self.rows: dict[tuple[date, str], datetime] = {}
 
     def open(self, *, business_date: date, order_no: str, at: datetime) -> None:
-        self.rows.setdefault((business_date, order_no), at)
+        self.rows[business_date, order_no] = at
 
     def of_day(self, business_date: date):
         return iter([(no, at) for (day, no), at in self.rows.items() if day == business_date])
 
-    def remove(self, *, business_date: date, order_no: str) -> None:
-        self.rows.pop((business_date, order_no), None)
+    def remove(self, *, business_date: date, order_no: str, noted_at: datetime) -> None:
+        if self.rows.get((business_date, order_no)) == noted_at:
+            del self.rows[business_date, order_no]
 
 
 class FakeJournal(_Counted):

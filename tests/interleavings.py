@@ -18,13 +18,10 @@ Handlers = Mapping[str, Callable[[], object]]
 MEETS_NOBODY = frozenset(
     {
         "FakeSchedules.get",
-        "FakeQuotes.get",
-        "FakeQuotes.put",
         "FakeControls.is_paused",
         "FakeQueue.put",
     }
 )
-"""A quote that is put is, under its id, the same quote: who reads it reads what he would have."""
 
 
 class TooManyOrdersError(Exception):

@@ -93,6 +93,7 @@ class Browser:
         self.status = 0
         self.headers = {}
         self.text = ""
+        self.location = ""  # where an answer has led last
 
     def enter(self, borrower_id="B1"):
         self.get(f"/m/enter?token={self.site.link(borrower_id)}")
@@ -118,8 +119,9 @@ class Browser:
         return self.get(self.location)
 
     @property
-    def location(self):
-        return self.headers["Location"].removeprefix("/api")
+    def polled(self):
+        """Where the page of the result asks again."""
+        return self.location.replace("/m/result", "/m/result/progress")
 
     @property
     def hidden(self):
@@ -152,6 +154,7 @@ class Browser:
     def _take(self, response):
         self.status, self.headers = response.status_code, response.headers
         self.text = response.body.decode()
+        self.location = self.headers.get("Location", self.location).removeprefix("/api")
         for cookie in self.headers.get("Set-Cookie", []):
             name, _, value = cookie.partition(";")[0].partition("=")
             self.cookies[name] = value

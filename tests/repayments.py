@@ -83,7 +83,7 @@ def deliver(queue: FakeQueue, handle: Callable[[object], object]) -> None:
 
 def settle(world: World, *, now: datetime = NOW) -> None:
     """Deliver every message, and those they lead to, until all is quiet."""
-    for _ in range(8):
+    while world.repayments.messages or world.asks.messages:
         send_all(world, now=now)
         ask_all(world, now=now)
 
@@ -152,6 +152,9 @@ def wrongs(world: World, *, owed: Money) -> list[str]:
         "money paid that nobody posts": not there <= paid | ({slot.order_no} if slot else set()),
         "more taken than was owed": taken > owed,
         "an ended order that holds the slot": slot is not None and slot.order_no in journal,
+        "an order in flight that nobody would look after": slot is not None
+        and slot.kind is not Kind.SCHEDULED
+        and (slot.as_of, slot.order_no) not in world.active_orders.rows,
         "principal lost or made": principal + principal_left(world) != loan_of(world).principal,
     }
     return [name for name, is_so in found.items() if is_so]

@@ -25,6 +25,7 @@ STAGES = ("local", "test", "prod")
 CALLS_PER_SECOND_MAX = 150  # of the payment platform, docs/interfaces.md
 CONFIG_KEYS = {
     *("version", "app_name", "autogen_policy", "api_gateway_stage", "api_gateway_endpoint_type"),
+    "minimum_compression_size",
     *("log_retention_in_days", "lambda_functions", "stages", "environment_variables"),
     *("lambda_timeout", "lambda_memory_size", "iam_policy_file", "reserved_concurrency", "layers"),
 }

@@ -35,8 +35,8 @@ class LoanStatus(StrEnum):
 class Slot:
     """The loan's only place for an order in flight: SENT, or UNKNOWN once its answer is overdue.
 
-    `amount` is `components` and `fee` together; `request` names the borrower's request; what was wished is computed again from `kind`,
-    `amount`, `recut` and `as_of` when the order has ended.
+    `amount` is `components` and `fee` together; `request` names the borrower's request; what was
+    wished is computed again from `kind`, `amount`, `recut` and `as_of` when the order has ended.
     """
 
     order_no: str

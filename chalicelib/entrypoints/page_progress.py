@@ -10,6 +10,7 @@ from chalicelib.entrypoints.page_forms import IDENTIFIER, LOANS_MAX
 from chalicelib.entrypoints.page_views import (
     FAILURE_CODES,
     REFUSAL_CODES,
+    UNNAMED,
     LoanCard,
     Said,
     known,
@@ -140,7 +141,7 @@ def refusals_in(text: str) -> Mapping[str, Said]:
     for part in text.split(","):
         loan_id, _, rest = part.partition(":")
         code, _, more = rest.partition(":")
-        if code not in REFUSAL_CODES or not IDENTIFIER.fullmatch(loan_id):
+        if code not in {*REFUSAL_CODES, UNNAMED} or not IDENTIFIER.fullmatch(loan_id):
             continue
         if more and not IDENTIFIER.fullmatch(more):
             continue

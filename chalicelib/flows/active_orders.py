@@ -13,13 +13,13 @@ class ActiveOrders(Protocol):
     """Notes of orders, until somebody has seen their end."""
 
     def open(self, *, business_date: date, order_no: str, at: datetime) -> None:
-        """Note an order before it is claimed; the same again changes nothing."""
+        """Note an order before it is claimed; noted again, it is as if it were noted only then."""
 
     def of_day(self, business_date: date) -> Iterator[tuple[str, datetime]]:
         """List order numbers with the time they were noted, as fresh as the last write."""
 
-    def remove(self, *, business_date: date, order_no: str) -> None:
-        """Forget an order; done twice it changes nothing."""
+    def remove(self, *, business_date: date, order_no: str, noted_at: datetime) -> None:
+        """Forget an order unless it was noted anew; done twice it changes nothing."""
 
 
 def unfinished(*, business_date: date, active_orders: ActiveOrders, books: Books) -> Sequence[str]:
@@ -49,5 +49,8 @@ def tidy(
     for order_no, noted_at in noted.items():
         is_idle = order_no not in held and now - noted_at > patience
         if order_no in ended or is_idle:
-            active_orders.remove(business_date=business_date, order_no=order_no)
+            # As it was read: whoever is about to claim has noted it anew.
+            active_orders.remove(
+                business_date=business_date, order_no=order_no, noted_at=noted_at
+            )
     return sorted(held)

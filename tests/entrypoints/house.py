@@ -5,16 +5,20 @@ the queue, the Lambda behind it, and the payment platform over HTTP.
 """
 
 import json
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import cache
 from random import Random  # noqa: TID251  seeded: the simulator's chance
+from threading import Barrier, Lock
 
 import boto3
 import botocore.session
+import chalice.test
 import pynamodb.connection.base
 from botocore.client import BaseClient
+from chalice.local import LocalChalice
 from moto import mock_aws
 
 from app import app
@@ -153,8 +157,8 @@ class House:
         """List the orders borrowers have started, as noted."""
         return sorted(row.order_no for row in ActiveOrderRow.scan())
 
-    def journal(self):
-        return [wiring.books().journal.find(row.order_no) for row in JournalRow.scan()]
+    def journal(self, day: date = TODAY):
+        return list(wiring.books().journal.of_day(day))
 
     def charges(self):
         return [(charge.order_no, charge.amount_fen) for charge in self.platform.charges()]
@@ -310,14 +314,42 @@ def _close_connections():
         wiring.access_tokens()._keys._pool.clear()
 
 
-def count_calls(outside, monkeypatch):
-    """Count the calls of stores and queues as boundaries of `outside`, which may die at one."""
+def around_calls(monkeypatch, *, before=None, after=None):
+    """Do something around every call of a store or queue; both are told operation and parameters."""
     call = BaseClient._make_api_call
 
-    def counted(self, *given):
-        outside.passes()
-        answer = call(self, *given)
-        outside.passes()
+    def surrounded(self, operation, parameters):
+        if before:
+            before(operation, parameters)
+        answer = call(self, operation, parameters)
+        if after:
+            after(operation, parameters)
         return answer
 
-    monkeypatch.setattr(BaseClient, "_make_api_call", counted)
+    monkeypatch.setattr(BaseClient, "_make_api_call", surrounded)
+
+
+def at_once(monkeypatch, *requests):
+    """Make requests at the same moment, a thread each; a call of a store is whole, as on AWS."""
+    whole, together = Lock(), Barrier(len(requests))
+    call = BaseClient._make_api_call
+
+    def one_at_a_time(self, *given):
+        with whole:
+            return call(self, *given)
+
+    def make(request):
+        together.wait(timeout=10)
+        return request()
+
+    with monkeypatch.context() as patched:
+        patched.setattr(BaseClient, "_make_api_call", one_at_a_time)
+        _let_threads_in(patched)
+        with ThreadPoolExecutor(len(requests)) as pool:
+            return list(pool.map(make, requests))
+
+
+def _let_threads_in(patched):
+    """Keep the current request by thread, as chalice local does, and leave os.environ alone."""
+    patched.setattr(app, "__class__", LocalChalice)
+    patched.setattr(chalice.test.BaseClient, "_patched_env_vars", lambda *_: nullcontext())
