@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time
 
 from chalicelib.domain.agenda import AgendaRules
-from chalicelib.domain.deduction import Answer, AnswerStatus, Deduction, Skip
+from chalicelib.domain.deduction import Answer, AnswerStatus, Deduction, Skip, Status
 from chalicelib.domain.loan import Loan, LoanStatus, Mode
 from chalicelib.domain.run import Run
 from chalicelib.domain.schedule import Cut
@@ -189,7 +189,12 @@ class FakeJournal(_Counted):
         return iter([record for record in records if record.business_date == business_date])
 
     def of_loan(self, loan_id: str):
-        return iter([d for d in self.results.values() if d.loan_id == loan_id])
+        found = [
+            record
+            for _, record in sorted(self.results.items())
+            if record.loan_id == loan_id and record.result.status is Status.SUCCEEDED
+        ]
+        return iter(found)
 
 
 class FakeRuns(_Counted):

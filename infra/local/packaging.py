@@ -17,6 +17,7 @@ import yaml
 
 ZIPPED_BYTES_MAX = 50 * 1024 * 1024
 UNZIPPED_BYTES_MAX = 250 * 1024 * 1024
+PAGE_ASSETS = "chalicelib/web/vendor/htmx.min.js"
 ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 REGION = "cn-north-1"
 
@@ -47,8 +48,11 @@ def package(*, root: Path, build: Path, stage: str, requirements: str) -> Packag
 
     `requirements` is the text of the bundle's requirements.txt: empty needs no registry.
 
-    :raises PackagingFailedError: if Chalice fails or the bundle is too large.
+    :raises PackagingFailedError: if Chalice fails, the bundle is too large, or the pages' assets
+        were not fetched.
     """
+    if not (root / PAGE_ASSETS).exists():
+        raise PackagingFailedError(f"{PAGE_ASSETS} is missing: `make assets` fetches it")
     source, out = build / "source", build / "out"
     shutil.rmtree(build, ignore_errors=True)
     source.mkdir(parents=True)

@@ -56,9 +56,7 @@ def book():
         for place, (who, (first_due_on, _)) in enumerate(WHO.items())
         for number in ((1, 2) if who == "several" else (1,))
     ]
-    scripts = {
-        f"AG-{who}-1-6217": outcomes for who, (_, outcomes) in WHO.items() if outcomes
-    }
+    scripts = {f"AG-{who}-1-6217": outcomes for who, (_, outcomes) in WHO.items() if outcomes}
     return SampleBook(
         business_date=DAY, loans=tuple(loans), scripts=scripts, planted={}, fails_twice=()
     )

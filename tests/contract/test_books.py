@@ -15,20 +15,27 @@ from chalicelib.adapters.dynamodb.schedules import DynamoSchedules
 from chalicelib.domain import loan as loans
 from chalicelib.domain.deduction import (
     Deduction,
+    Kind,
     Result,
     Skip,
     SkipReason,
     Status,
     failed,
     order_no_of,
+    order_no_of_quote,
 )
 from chalicelib.domain.loan import LoanStatus, Mode
 from chalicelib.domain.money import Components, Money
+from chalicelib.domain.product import Recut
+from chalicelib.flows.early_repayment import request_named
 from chalicelib.flows.ports import MovedByAnotherError
-from tests.builders import PRODUCT, TODAY, a_loan, a_cut, a_schedule, at
+from tests.builders import PRODUCT, TODAY, a_cut, a_loan, a_schedule, at
 from tests.fakes import FakeJournal, FakeLoans, FakeRuns, FakeSchedules, Outside
 
 ORDER_NO = order_no_of(business_date=TODAY, round_no=1, loan_id="LN1")
+QUOTE_ORDER_NO = order_no_of_quote(
+    business_date=TODAY, quote_id="Qaidmaa27lfexbaru", loan_id="LN1"
+)
 
 
 @pytest.fixture(params=["fake", "dynamodb"])
@@ -102,6 +109,19 @@ class TestLoans:
 
         assert book.get("LN1") == loan
         assert book.get("LN2") is None
+
+    def test_gives_back_what_a_borrower_wished_to_pay(self, book):
+        slot = replace(
+            in_flight(a_loan()).slot,
+            order_no=QUOTE_ORDER_NO,
+            kind=Kind.PARTIAL,
+            recut=Recut.SHORTEN_TERM,
+            fee=Money(12_34),
+            request="b3efd1a3eea8fc87",
+        )
+        book.add(a_loan(slot=slot))
+
+        assert book.get("LN1").slot == slot
 
     def test_adds_a_loan_only_once(self, book):
         assert [book.add(a_loan()), book.add(a_loan(overdue_days=9))] == [True, False]
@@ -199,10 +219,33 @@ class TestJournal:
         assert len(list(journal.of_day(TODAY))) == 2
         assert list(journal.of_day(TODAY + timedelta(days=1))) == []
 
-    def test_lists_a_loans_money(self, journal):
-        journal.put(a_deduction())
+    def test_gives_back_what_a_borrower_wished_to_pay(self, journal):
+        record = a_deduction(
+            order_no=QUOTE_ORDER_NO,
+            round_no=0,
+            kind=Kind.PARTIAL,
+            fee=Money(12_34),
+            request="b3efd1a3eea8fc87",
+        )
+        journal.put(record)
 
-        assert [record.order_no for record in journal.of_loan("LN1")] == [ORDER_NO]
+        assert journal.find(QUOTE_ORDER_NO) == record
+        assert list(journal.of_day(TODAY)) == [record]
+        assert journal.find(ORDER_NO) is None
+
+    def test_lists_a_loans_money_the_oldest_first(self, journal):
+        yesterday = {
+            "order_no": ORDER_NO.replace("20261124", "20261123"),
+            "business_date": TODAY - timedelta(days=1),
+        }
+        failure = {"order_no": ORDER_NO.replace("-1-", "-2-"), "round_no": 2}
+        journal.put(a_deduction())
+        journal.put(a_deduction(**yesterday))
+        journal.put(a_deduction(**failure, result=failed("INSUFFICIENT_FUNDS")))
+        journal.put(a_deduction(order_no="20261124-1-LN2", loan_id="LN2"))
+
+        paid = [record.order_no for record in journal.of_loan("LN1")]
+        assert paid == [yesterday["order_no"], ORDER_NO]
 
 
 class TestRuns:
@@ -247,7 +290,18 @@ def test_the_largest_loan_head_is_one_write_unit():
         )
     )
     loan = replace(loan, hold="AGREEMENT_TERMINATED", last_failure="AGREEMENT_TERMINATED")
-    loan = replace(loan, slot=replace(in_flight(a_loan(overdue_days=200)).slot, order_no="2" * 43))
+    slot = replace(
+        in_flight(a_loan(overdue_days=200)).slot,
+        order_no=order_no_of_quote(
+            business_date=TODAY, quote_id="Qaidmaa27lfexbaru", loan_id=long_id
+        ),
+        sent_at=at(23, 59, second=59).replace(microsecond=999_999),
+        kind=Kind.INSTALMENT,
+        recut=Recut.REDUCE_INSTALMENT,
+        fee=Money(10**12),
+        request=request_named(borrower_id="B" * 32, key="k" * 255),
+    )
+    loan = replace(loan, slot=slot)
     row = DynamoLoans(shards=64)._row_of(loan).serialize()
 
     def size(value):

@@ -18,6 +18,7 @@ import botocore.session
 import chalice.test
 import pynamodb.connection.base
 from botocore.client import BaseClient
+from botocore.exceptions import ClientError
 from chalice.local import LocalChalice
 from moto import mock_aws
 
@@ -43,6 +44,7 @@ REGION = "us-east-1"
 ISSUER, AUDIENCE = "https://issuer.test", "afterloan"
 QUEUES = ("walks", "deductions", "repayments", "asks", "notices", "texts")
 BUCKET = "afterloan-test-exchange"
+KEY_BYTES_MAX = 2048
 SETTINGS = {
     "TOKEN_ISSUER": ISSUER,
     "TOKEN_AUDIENCE": AUDIENCE,
@@ -108,7 +110,7 @@ class Phone:
 class House:
     """Everything behind the API, and what moves it on."""
 
-    def __init__(self, *, api, lambdas, platform, clock, issuer, wall):
+    def __init__(self, *, api, lambdas, platform, clock, issuer, wall, monkeypatch):
         self.platform = platform
         self.issuer = issuer
         self.wall = wall
@@ -117,6 +119,7 @@ class House:
         self._api = api
         self._lambdas = lambdas
         self._clock = clock
+        self._monkeypatch = monkeypatch
 
     # --- the doors ----------------------------------------------------------------------
 
@@ -165,6 +168,10 @@ class House:
 
     def notices(self):
         return list(NoticeRow.scan())
+
+    def restrict_keys(self):
+        """Refuse keys as long as DynamoDB refuses them; moto takes any."""
+        around_calls(self._monkeypatch, before=_check_key)
 
     # --- time ---------------------------------------------------------------------------
 
@@ -270,6 +277,7 @@ def open_house(*, key_folder, issuer, issuer_url, monkeypatch):
                 clock=clock,
                 issuer=issuer,
                 wall=wall,
+                monkeypatch=monkeypatch,
             )
             house.clock(at(10))
             yield house
@@ -327,6 +335,13 @@ def around_calls(monkeypatch, *, before=None, after=None):
         return answer
 
     monkeypatch.setattr(BaseClient, "_make_api_call", surrounded)
+
+
+def _check_key(operation, parameters):
+    for value in parameters.get("Key", {}).values():
+        if len(value.get("S", "")) > KEY_BYTES_MAX:
+            error = {"Code": "ValidationException", "Message": "key too long"}
+            raise ClientError({"Error": error}, operation)
 
 
 def at_once(monkeypatch, *requests):

@@ -1,10 +1,13 @@
 """A day closes when nothing of it is open, and says what is as long as something is."""
 
+from dataclasses import replace
 from datetime import date
 
-from chalicelib.domain.deduction import Answer, AnswerStatus
+from chalicelib.domain import loan as loans
+from chalicelib.domain.deduction import Answer, AnswerStatus, Kind
+from chalicelib.domain.money import Money
 from chalicelib.flows import day_close
-from tests.builders import TODAY, at
+from tests.builders import PRODUCT, TODAY, a_loan, a_schedule, at
 from tests.fakes import Crash
 from tests.fakes_files import (
     BILL_KEY,
@@ -16,6 +19,7 @@ from tests.fakes_files import (
 )
 
 AT_ELEVEN = at(11, day=date(2026, 11, 25))
+BORROWERS_ORDER = "20261124-Qaidmaa27lfexbaru-LN71"
 PAID = {"LN01": "succeed", "LN02": ["insufficient_funds", "succeed"], "LN03": "card_closed"}
 
 
@@ -83,6 +87,35 @@ class TestWhatKeepsADayOpen:
             "reconciliation_main has 1 open discrepancies",
             "round_1 has 1 orders without an end",
         )
+
+    def test_an_order_of_a_borrowers_without_an_end(self):
+        """It has no bill yet, and is in no round: its note alone says that it is open."""
+        world = a_worked_day(PAID)
+        slot = replace(
+            loans.slot_for(
+                loan=a_loan("LN71"),
+                schedule=a_schedule(),
+                product=PRODUCT,
+                order_no=BORROWERS_ORDER,
+                business_date=TODAY,
+                listed=Money(10**9),
+                now=at(9),
+            ),
+            kind=Kind.INSTALMENT,
+        )
+        world.book(a_loan("LN71", slot=slot), a_schedule())
+        world.active_orders.rows[TODAY, BORROWERS_ORDER] = at(9)
+        world.platform.ends[BORROWERS_ORDER] = Answer(status=AnswerStatus.PROCESSING)
+        billed(world, the_true_bill(world).values())
+        assert close(world).open == (
+            "reconciliation_main has 1 open discrepancies",
+            "borrowers started 1 orders without an end",
+        )
+
+        del world.platform.ends[BORROWERS_ORDER]
+
+        assert close(world).is_closed
+        assert world.loans.rows["LN71"].slot is None
 
     def test_a_discrepancy_until_it_has_found_its_explanation(self):
         world = a_worked_day(PAID | {"LN04": "timeout_before_charge"})

@@ -16,6 +16,7 @@ from chalicelib.entrypoints.borrower_requests import DETAILS
 from chalicelib.entrypoints.page_views import FAILURE_CODES, KINDS, REFUSAL_CODES, UNNAMED, Badge
 from chalicelib.flows.borrower_loans import OrderState
 
+ROOT = WEB.parents[1]
 TEXTS = json.loads((WEB / "texts.json").read_text(encoding="utf-8"))
 TEMPLATES = sorted((WEB / "templates").glob("*.html"))
 SOURCES = {path.name: path.read_text(encoding="utf-8") for path in TEMPLATES}
@@ -103,6 +104,17 @@ def test_what_is_filled_in_is_escaped(tmp_path):
         "name", language=Language.CHINESE, name="<img onerror=x>"
     )
     assert shown == "您好，&lt;img onerror=x&gt;"
+
+
+def test_what_is_not_ours_is_pinned_by_its_digest_and_to_no_registry():
+    folder = ROOT / "infra" / "assets"
+    wanted = json.loads((folder / "package.json").read_text())["dependencies"]
+    locked = json.loads((folder / "package-lock.json").read_text())["packages"]
+    packages = {name.removeprefix("node_modules/"): one for name, one in locked.items() if name}
+    assert {name: one["version"] for name, one in packages.items()} == wanted
+    for package in packages.values():
+        assert package["integrity"].startswith("sha512-")
+        assert "resolved" not in package
 
 
 class TestAssets:

@@ -7,8 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chalicelib.domain.deduction import Kind as DeductionKind
 from chalicelib.domain.deduction import Status
+from chalicelib.domain.loan import LoanStatus
 from chalicelib.domain.money import Money
+from chalicelib.domain.prepayment import Wish
 from chalicelib.domain.reconciliation import (
     BillRow,
     DiscrepancyState,
@@ -17,12 +20,12 @@ from chalicelib.domain.reconciliation import (
     OrderState,
     match,
 )
-from chalicelib.flows import deduction, reconciliation
+from chalicelib.flows import deduction, early_repayment, reconciliation
 from chalicelib.flows.landing import Outcome
 from chalicelib.flows.ports import AskMessage, DeductionMessage
 from chalicelib.flows.reconciliation import PrematureBillError
 from simulators.bill import Charge, aimed, make, mutation_of
-from tests.builders import TODAY, a_schedule, at
+from tests.builders import TODAY, a_cut, a_loan, a_schedule, at
 from tests.fakes import Crash
 from tests.fakes_files import (
     BILL_KEY,
@@ -456,6 +459,67 @@ class TestWhatARuleSettles:
         reconcile(world, the_true_bill(world).values())
 
         assert world.journal.results[order("LN31")].settled_by == "bill"
+
+
+class TestWhatABorrowerStarted:
+    """No list of the day names his order: its note does."""
+
+    def a_day(self, outcome: str):
+        """Let a borrower settle his loan on a day with a round; nobody asks after his order."""
+        world = a_worked_day({"LN01": "succeed"})
+        world.book(a_loan("LN71", borrower_id="B71"), a_cut())
+        world.platform.script["AG-LN71"] = [outcome]
+        quote = early_repayment.quote(
+            borrower_id="B71",
+            loan_id="LN71",
+            wish=Wish(kind=DeductionKind.FULL),
+            now=at(9),
+            desk=world.repaying,
+        )
+        early_repayment.start(
+            borrower_id="B71",
+            loan_id="LN71",
+            quote_id=quote.quote_id,
+            request="r1",
+            now=at(9),
+            desk=world.repaying,
+        )
+        [message] = world.repayments._take_all()
+        deduction.send(message=message, now=at(9), desk=world.deducting)
+        return world, quote.order_no
+
+    def test_is_posted_if_the_bill_shows_it_paid(self):
+        world, order_no = self.a_day("timeout_after_charge")
+        assert world.loans.rows["LN71"].slot is not None
+        reconcile(world, the_true_bill(world).values())
+
+        assert world.journal.results[order_no].settled_by == "bill"
+        assert world.loans.rows["LN71"].status is LoanStatus.SETTLED
+        assert classes(world) == {}
+        assert totals(world)["rules"]["post_what_the_bill_shows_paid"] == 1
+
+    def test_is_closed_if_a_complete_bill_does_not_show_it(self):
+        world, order_no = self.a_day("timeout_before_charge")
+        reconcile(world, the_true_bill(world).values())
+
+        assert world.journal.results[order_no].result.failure_code == "CLOSED"
+        assert world.loans.rows["LN71"].slot is None
+        assert classes(world) == {}
+        assert totals(world)["rules"]["close_what_the_bill_does_not_show"] == 1
+
+    def test_is_a_discrepancy_if_the_bill_shows_a_fen_more(self):
+        world, order_no = self.a_day("wrong_amount")
+        reconcile(world, the_true_bill(world).values())
+
+        assert world.loans.rows["LN71"].slot is not None
+        assert classes(world) == {"amount_differs": {order_no}}
+
+    def test_is_matched_when_it_has_ended(self):
+        world, _ = self.a_day("succeed")
+        reconcile(world, the_true_bill(world).values())
+
+        assert classes(world) == {}
+        assert totals(world)["classes"]["matched"]["orders"] == 2
 
 
 class TestAcrossMidnight:
