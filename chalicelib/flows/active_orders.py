@@ -50,7 +50,5 @@ def tidy(
         is_idle = order_no not in held and now - noted_at > patience
         if order_no in ended or is_idle:
             # As it was read: whoever is about to claim has noted it anew.
-            active_orders.remove(
-                business_date=business_date, order_no=order_no, noted_at=noted_at
-            )
+            active_orders.remove(business_date=business_date, order_no=order_no, noted_at=noted_at)
     return sorted(held)

@@ -218,7 +218,7 @@ def request_named(*, borrower_id: str, key: str) -> str:
     """Name a request by its borrower and the key he gave it, short enough for the slot.
 
     >>> request_named(borrower_id="B7", key="a-key")
-    'b3efd1a3eea8fc87'
+    '3a9f16bc60256d5d'
     """
     return hashlib.sha256(f"{borrower_id}|{key}".encode()).hexdigest()[:16]
 

@@ -33,9 +33,7 @@ from tests.builders import PRODUCT, TODAY, a_cut, a_loan, a_schedule, at
 from tests.fakes import FakeJournal, FakeLoans, FakeRuns, FakeSchedules, Outside
 
 ORDER_NO = order_no_of(business_date=TODAY, round_no=1, loan_id="LN1")
-QUOTE_ORDER_NO = order_no_of_quote(
-    business_date=TODAY, quote_id="Qaidmaa27lfexbaru", loan_id="LN1"
-)
+QUOTE_ORDER_NO = order_no_of_quote(business_date=TODAY, quote_id="Qaidmaa27lfexbaru", loan_id="LN1")
 
 
 @pytest.fixture(params=["fake", "dynamodb"])
@@ -289,7 +287,6 @@ def test_the_largest_loan_head_is_one_write_unit():
             funder_share_bps=9_999,
         )
     )
-    loan = replace(loan, hold="AGREEMENT_TERMINATED", last_failure="AGREEMENT_TERMINATED")
     slot = replace(
         in_flight(a_loan(overdue_days=200)).slot,
         order_no=order_no_of_quote(
@@ -301,7 +298,8 @@ def test_the_largest_loan_head_is_one_write_unit():
         fee=Money(10**12),
         request=request_named(borrower_id="B" * 32, key="k" * 255),
     )
-    loan = replace(loan, slot=slot)
+    hold = f"discrepancy status_differs#{slot.order_no}"
+    loan = replace(loan, slot=slot, hold=hold, last_failure="AGREEMENT_TERMINATED")
     row = DynamoLoans(shards=64)._row_of(loan).serialize()
 
     def size(value):

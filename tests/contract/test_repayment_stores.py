@@ -34,13 +34,16 @@ AT_ONCE = 8
 def one_at_a_time(monkeypatch) -> None:
     """Let moto work one write after the other, as DynamoDB does with those of an item."""
     lock = Lock()
-    for name in ("put_item", "update_item", "delete_item"):
 
-        def locked(*given, write=getattr(DynamoDBBackend, name), **named):
+    def locked(write):
+        def work(*given, **named):
             with lock:
                 return write(*given, **named)
 
-        monkeypatch.setattr(DynamoDBBackend, name, locked)
+        return work
+
+    for name in ("put_item", "update_item", "delete_item"):
+        monkeypatch.setattr(DynamoDBBackend, name, locked(getattr(DynamoDBBackend, name)))
 
 
 @pytest.fixture(params=["fake", "dynamodb"])
@@ -219,9 +222,7 @@ class TestRequests:
 
     def test_nobody_answered_are_taken_over_by_one(self, requests):
         requests.begin(REQUEST)
-        taken = all_at_once(
-            lambda number: requests.take_over(REQUEST, at=at(9, 1, second=number))
-        )
+        taken = all_at_once(lambda number: requests.take_over(REQUEST, at=at(9, 1, second=number)))
 
         assert sorted(taken) == [False] * (AT_ONCE - 1) + [True]
         assert requests.begin(REQUEST) == replace(

@@ -5,6 +5,7 @@ the queue, the Lambda behind it, and the payment platform over HTTP.
 """
 
 import json
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -38,7 +39,7 @@ from simulators.payment_service import payment_service
 from simulators.server import SimulatorServer
 from tests.builders import TODAY, at
 from tests.entrypoints.gateway import gateway
-from tests.lambdas import client, failures, forget, sqs_event
+from tests.lambdas import client, count_to, failures, forget, sqs_event
 
 REGION = "us-east-1"
 ISSUER, AUDIENCE = "https://issuer.test", "afterloan"
@@ -116,6 +117,7 @@ class House:
         self.wall = wall
         self.answers = []
         self.messages = []
+        self.counted = Counter()
         self._api = api
         self._lambdas = lambdas
         self._clock = clock
@@ -279,6 +281,7 @@ def open_house(*, key_folder, issuer, issuer_url, monkeypatch):
                 wall=wall,
                 monkeypatch=monkeypatch,
             )
+            count_to(house.counted, monkeypatch)
             house.clock(at(10))
             yield house
         _close_connections()

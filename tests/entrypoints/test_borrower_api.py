@@ -261,7 +261,11 @@ class TestTheAmount:
         ("paid_on", "interest_fen", "ahead_fen"),
         [
             (date(2027, 2, 27), 159_78, 12_000_00),  # 27 days of ACT/365, nothing is due yet
-            (date(2027, 2, 28), 165_70, 10_061_41),  # 28 days; 1,938.59 of the first instalment are due
+            (
+                date(2027, 2, 28),
+                165_70,
+                10_061_41,
+            ),  # 28 days; 1,938.59 of the first instalment are due
         ],
     )
     def test_55_of_a_settlement_at_the_end_of_a_month(

@@ -3,16 +3,13 @@
 Test numbers are those of failures.md part C.
 """
 
-from datetime import timedelta
 from functools import partial
 
 import pytest
 
-from chalicelib.adapters.queues import encoded
 from chalicelib.domain.deduction import Skip, SkipReason
 from chalicelib.flows.idempotency import PATIENCE
-from chalicelib.flows.ports import AskMessage
-from tests.builders import TODAY, a_cut, a_loan, at
+from tests.builders import a_cut, a_loan, at
 from tests.entrypoints.house import around_calls, at_once
 from tests.fakes import Crash, Outside
 
@@ -254,9 +251,7 @@ class TestARequestThatDied:
         assert sorted(charged) == house.orders()
         assert len(charged) == len(set(charged)) > 2 * CALLS_MIN
 
-    def test_with_an_error_says_nothing_of_it_and_may_be_repeated_at_once(
-        self, house, monkeypatch
-    ):
+    def test_with_an_error_says_nothing_of_it_and_may_be_repeated_at_once(self, house, monkeypatch):
         for pays, answer in requests_that_die(house, Failure(), monkeypatch):
             assert problem_of(answer) == (500, "internal_error")
             assert b"6222" not in answer.body

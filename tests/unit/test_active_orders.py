@@ -35,9 +35,7 @@ class TestTheSweep:
 
     def test_forgets_an_order_that_was_never_claimed_after_ten_minutes(self):
         world = a_world()
-        world.active_orders.open(
-            business_date=TODAY, order_no=quoted(world).order_no, at=at(9)
-        )
+        world.active_orders.open(business_date=TODAY, order_no=quoted(world).order_no, at=at(9))
         sweep_at(world, 9, 10)
         assert noted(world) != []
         report = sweep.run(now=at(9, 10, second=1), desk=world.sweeping)
@@ -76,9 +74,7 @@ class TestTheSweep:
 
         for days, found in ((30, 1), (31, 0)):
             world.asks._take_all()
-            report = sweep.run(
-                now=at(0, 5, day=TODAY + timedelta(days=days)), desk=world.sweeping
-            )
+            report = sweep.run(now=at(0, 5, day=TODAY + timedelta(days=days)), desk=world.sweeping)
             assert (report.unknown, len(world.asks.messages)) == (found, found)
 
 

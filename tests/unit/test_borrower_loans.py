@@ -48,9 +48,7 @@ def views(world: World, borrower_id: str = "B1"):
 
 
 def order(world: World, order_no: str, *, borrower_id: str = "B1"):
-    return borrower_loans.order_of(
-        borrower_id=borrower_id, order_no=order_no, desk=world.repaying
-    )
+    return borrower_loans.order_of(borrower_id=borrower_id, order_no=order_no, desk=world.repaying)
 
 
 class TestOwnLoans:
@@ -240,9 +238,7 @@ class TestTheHistory:
         ]
         first, second = world.journal.results[orders[1]], world.journal.results[orders[2]]
         world.journal.results[orders[1]] = replace(first, recorded_at=at(8))
-        history = borrower_loans.history_of(
-            borrower_id="B1", loan_id="LN1", desk=world.repaying
-        )
+        history = borrower_loans.history_of(borrower_id="B1", loan_id="LN1", desk=world.repaying)
 
         assert [record.order_no for record in history] == [second.order_no, first.order_no]
 

@@ -86,7 +86,9 @@ class TestAQuote:
 
         assert quoted(world).quote_id != first.quote_id
 
-    @pytest.mark.parametrize("wish", [FULL, WISHES["fewer instalments"], replace(LOWER, amount=PART + Money(1))])
+    @pytest.mark.parametrize(
+        "wish", [FULL, WISHES["fewer instalments"], replace(LOWER, amount=PART + Money(1))]
+    )
     def test_is_another_for_another_wish(self, wish):
         world = a_world()
 
@@ -351,9 +353,7 @@ class TestAQuoteThatNoLongerHolds:
             a_cut(),
         )
         in_one_tab = quoted(world, replace(LOWER, amount=Money(3_000_00)))
-        in_another = quoted(
-            world, replace(in_one_tab.wish, recut=Recut.SHORTEN_TERM)
-        )
+        in_another = quoted(world, replace(in_one_tab.wish, recut=Recut.SHORTEN_TERM))
         assert in_another.offered.components == in_one_tab.offered.components
         start(world, in_one_tab)
         settle(world)
@@ -555,9 +555,7 @@ class TestAPart:
         quote = quoted(world, WISHES[name])
         order_no = repaid(world, WISHES[name])
         for _ in range(3):
-            deduction.send(
-                message=AskMessage(order_no=order_no), now=at(10), desk=world.deducting
-            )
+            deduction.send(message=AskMessage(order_no=order_no), now=at(10), desk=world.deducting)
 
         assert loan_of(world).schedule_version == 2
         assert world.schedules.sources == {("LN1", 2): order_no}
@@ -601,7 +599,9 @@ def test_a_fee_is_of_the_settlement_alone():
     record = world.journal.results[order_no]
     principal_ahead = CUT.terms.principal - CUT.instalments[0].principal
 
-    assert record.fee == principal_ahead.times(WITH_FEE.settlement_fee_rate, rounding="ROUND_HALF_UP")
+    assert record.fee == principal_ahead.times(
+        WITH_FEE.settlement_fee_rate, rounding="ROUND_HALF_UP"
+    )
     assert record.result.status is Status.SUCCEEDED
     assert (record.settles, record.amount) == (True, record.components.total + record.fee)
 

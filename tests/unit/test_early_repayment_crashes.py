@@ -161,9 +161,7 @@ def test_dying_again_over_the_recovery_does_so_too(outcome, recovery):
                 break
             RECOVERIES[recovery](tried)
 
-            check(
-                tried, wish=wish, outcome=outcome, recovery=recovery, where=(boundary, again)
-            )
+            check(tried, wish=wish, outcome=outcome, recovery=recovery, where=(boundary, again))
 
 
 @pytest.mark.parametrize("wish", WISHES)

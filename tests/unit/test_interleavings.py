@@ -204,9 +204,7 @@ class TestTwoRequests:
         assert charges(met) == {1}
 
     def test_for_two_quotes_begin_one_order(self):
-        met = meet(
-            Scene, r1=lambda s: s.starting("r1"), r2=lambda s: s.starting("r2", other=True)
-        )
+        met = meet(Scene, r1=lambda s: s.starting("r1"), r2=lambda s: s.starting("r2", other=True))
 
         assert answers(met, "r1", "r2") == ONE_STARTS
         assert charges(met) == {1}
@@ -295,6 +293,18 @@ class TestASending:
 
         assert answers(met, "r2") == {("loan_busy",), ("quote_expired",)}
         assert charges(met) == {1}
+
+    @pytest.mark.parametrize("outcome", ["succeed", "insufficient_funds"])
+    def test_and_another_request_for_its_quote_begin_nothing_anew(self, outcome):
+        """Ended and off the loan, it is in the journal: its number is never claimed again."""
+        met = meet(
+            lambda: Scene(outcome).started(),
+            send=lambda s: s.sending,
+            r2=lambda s: s.starting("r2"),
+        )
+
+        assert answers(met, "r2") == {("loan_busy",), ("quote_used",)}
+        assert charges(met) == {charged(outcome)}
 
     def test_and_a_hold_both_leave_their_mark(self):
         met = meet(lambda: Scene().started(), send=lambda s: s.sending, hold=lambda s: s.holding)
