@@ -98,7 +98,6 @@ def deductions() -> deduction.Desk:
         asks=queue("asks"),
         controls=controls(),
         window=settings().window,
-        active_window=settings().active_window,
     )
 
 

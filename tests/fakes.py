@@ -251,6 +251,10 @@ class FakeQueue(_Counted):
     def is_busy(self) -> bool:
         return bool(self.messages)
 
+    def is_at_work(self) -> bool:
+        waiting = self.delays[len(self.delays) - len(self.messages) :]
+        return any(delay == 0 for delay in waiting)
+
     def _take_all(self) -> list:
         taken, self.messages = self.messages, []
         return taken
@@ -378,7 +382,6 @@ class World:
             asks=self.asks,
             controls=self.controls,
             window=SendWindow(),
-            active_window=ACTIVE_WINDOW,
         )
 
     @property

@@ -32,7 +32,7 @@ class FakeRequests(_Counted):
 
     def forget(self, request: Request) -> None:
         row = self.rows.get(request.key)
-        if row and row.answer is None:
+        if row and row.answer is None and row.begun_at == request.begun_at:
             del self.rows[request.key]
 
 

@@ -1,6 +1,6 @@
 """Messages in SQS: typed, in JSON, additive (an unknown key is ignored)."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import islice
 from typing import Any, Generic, TypeVar
@@ -9,11 +9,8 @@ from pydantic import TypeAdapter
 
 ENTRIES_MAX = 10
 TRIES_MAX = 4
-HELD = (
-    "ApproximateNumberOfMessages",
-    "ApproximateNumberOfMessagesNotVisible",
-    "ApproximateNumberOfMessagesDelayed",
-)
+AT_WORK = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
+HELD = (*AT_WORK, "ApproximateNumberOfMessagesDelayed")
 """What SQS counts of a queue: waiting, in work, delayed."""
 
 Message = TypeVar("Message")
@@ -82,8 +79,14 @@ class SqsQueue(Generic[Message]):
                 raise NotQueuedError(f"{len(entries)} messages refused by {self._name}")
 
     def is_busy(self) -> bool:
-        answer = self._client.get_queue_attributes(QueueUrl=self._url, AttributeNames=list(HELD))
-        return any(int(answer["Attributes"][name]) for name in HELD)
+        return self._holds(HELD)
+
+    def is_at_work(self) -> bool:
+        return self._holds(AT_WORK)
+
+    def _holds(self, counts: Sequence[str]) -> bool:
+        answer = self._client.get_queue_attributes(QueueUrl=self._url, AttributeNames=list(counts))
+        return any(int(answer["Attributes"][name]) for name in counts)
 
 
 def _batches(messages: Iterable[Message]) -> Iterator[list[Message]]:

@@ -58,7 +58,7 @@ class CrowdedLoanError(Exception):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Desk:
-    """All that a deduction is worked with; `active_window` is for what borrowers start themselves."""
+    """All that a deduction is worked with."""
 
     books: Books
     platform: PaymentPlatform
@@ -66,7 +66,6 @@ class Desk:
     asks: Queue[AskMessage]
     controls: Controls
     window: SendWindow
-    active_window: SendWindow
 
 
 def take(*, message: DeductionMessage, now: datetime, desk: Desk) -> Outcome:
@@ -191,9 +190,14 @@ def _decide(
 
 def _may_send(order_no: str, *, now: datetime, desk: Desk) -> bool:
     business_date, round_no, _ = facts_of(order_no)
-    window = desk.active_window if round_no == NO_ROUND else desk.window
+    # A borrower's order was claimed within the hours for it: it is sent while its date lasts.
+    is_time = (
+        now.date() == business_date
+        if round_no == NO_ROUND
+        else desk.window.is_open(now, business_date)
+    )
     return (
-        window.is_open(now, business_date)
+        is_time
         and not desk.controls.is_paused()
         and desk.platform.is_available()
     )

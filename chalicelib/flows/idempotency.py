@@ -55,7 +55,7 @@ class Requests(Protocol):
         """Keep the answer; the first one kept stands."""
 
     def forget(self, request: Request) -> None:
-        """Let the same request be tried again as if it had never come."""
+        """Let the same request be tried again as if it had never come, unless another works it."""
 
 
 def once(*, request: Request, store: Requests, work: Callable[[], Answer]) -> Answer:

@@ -283,6 +283,9 @@ class Queue(Protocol[Message_contra]):
     def is_busy(self) -> bool:
         """Whether messages wait, are delayed or in work; approximate."""
 
+    def is_at_work(self) -> bool:
+        """Whether messages wait or are in work, those that are delayed left out; approximate."""
+
 
 class EventBus(Protocol):
     def publish(self, events: Sequence[ServicingEvent]) -> None:

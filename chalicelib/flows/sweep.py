@@ -63,8 +63,9 @@ def run(*, now: datetime, desk: Desk) -> Report:
                 unfinished += found.unfinished
                 unknown += found.totals.unknown.count
                 waiting += len(found.waiting)
-    # One question each, unless earlier ones still wait for their turn.
-    if not desk.asks.is_busy():
+    # One question each, unless earlier ones still wait for their turn.  Those of the ladder and of
+    # orders just started are delayed, and always there: they keep nobody from being asked after.
+    if not desk.asks.is_at_work():
         desk.asks.put(AskMessage(order_no=no, rung=None) for no in unfinished)
     # After the tallies, for they say whether the round before is over.
     started = tuple(_start_what_is_late(now=now, desk=desk))

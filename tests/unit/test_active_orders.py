@@ -55,6 +55,17 @@ class TestTheSweep:
         assert world.asks.messages == [AskMessage(order_no=order_no, rung=None)]
         assert loan_of(world).slot.order_no == order_no
 
+    def test_asks_although_questions_of_orders_just_started_are_delayed(self):
+        world = a_world("wrong_amount")
+        start(world, quoted(world))
+        send_all(world)
+        [order_no] = noted(world)
+        assert world.asks.is_busy()  # the question for 30 s later, and the ladder's
+        assert not world.asks.is_at_work()
+        sweep_at(world, 11)
+
+        assert world.asks.messages[-1] == AskMessage(order_no=order_no, rung=None)
+
     def test_has_an_order_posted_whose_worker_died_before_it(self):
         world = a_world()
         start(world, quoted(world))

@@ -443,8 +443,13 @@ class TestAnOrderThatWaits:
 
         assert list(world.platform.charged.values()) == [1]
 
-    def test_until_the_window_has_closed_is_sent_no_more(self, world):
-        settle(world, now=at(23, 50))
+    def test_past_the_window_is_sent_while_its_date_lasts(self, world):
+        settle(world, now=at(23, 59))
+
+        assert list(world.platform.charged.values()) == [1]
+
+    def test_until_its_date_is_over_is_sent_no_more(self, world):
+        settle(world, now=at(0, day=TOMORROW))
         assert not world.platform.charged
         order_no = loan_of(world).slot.order_no
         ended = deduction.close_unknown(

@@ -45,10 +45,11 @@ class DynamoRequests:
 
     def forget(self, request: Request) -> None:
         try:
-            # An answer that was kept is never forgotten.
+            # An answer that was kept is never forgotten, nor what another has taken over.
             with conditional():
                 RequestRow(request_key=request.key).delete(
-                    condition=RequestRow.answer.does_not_exist()
+                    condition=(RequestRow.begun_at == request.begun_at)
+                    & RequestRow.answer.does_not_exist()
                 )
         except ConditionFailedError:
             return
