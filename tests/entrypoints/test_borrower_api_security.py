@@ -17,6 +17,7 @@ from chalice.local import LocalGateway
 
 from app import app
 from chalicelib import wiring
+from chalicelib.adapters.page_tokens import Purpose
 from chalicelib.adapters.wall_clock import wall_clock
 from tests.builders import a_cut, a_loan, at
 from tests.entrypoints.house import AUDIENCE, ISSUER, Phone
@@ -194,6 +195,13 @@ class TestWhatIsNotHis:
         house.phone("B2").loan("LN1")
 
         assert '"result":404' in logged.getvalue()
+
+    def test_58_is_behind_no_link_of_his(self, house):
+        url = house.phone("B2").post("/v1/page-links", {}).json_body["url"]
+        token = url.partition("token=")[2]
+
+        visit = wiring.page_tokens().read(token, purpose=Purpose.LINK, now=wall_clock())
+        assert visit.borrower_id == "B2"
 
     def test_58_is_not_listed(self, house):
         [listed] = house.phone("B2").get("/v1/loans").json_body["loans"]
