@@ -19,6 +19,7 @@ from chalicelib.entrypoints import (
 )
 
 app = Chalice(app_name="afterloan")
+app.log.disabled = True  # it would log paths and the texts of exceptions; boundary.py logs kinds
 app.register_middleware(problems.in_our_words, "http")
 
 app.register_blueprint(timetable.bp)  # the clock: due list, rounds, texts, sweep, close of day

@@ -17,6 +17,7 @@ from chalicelib.flows.ports import Borrower
 from tests.builders import TODAY, a_cut, a_loan, at
 from tests.fakes import World
 from tests.fakes_notices import FakeBorrowers
+from tests.fakes_requests import FakeThrottles
 from tests.lambdas import client, forget
 
 HIDDEN = re.compile(r'<input type="hidden" name="([^"]+)" value="([^"]*)">')
@@ -26,15 +27,6 @@ FORM_TYPE = {"Content-Type": "application/x-www-form-urlencoded"}
 class _Secrets:
     def get_secret_value(self, SecretId):  # noqa: N803  boto3's name
         return {"SecretString": json.dumps({"current": "k1", "keys": {"k1": "a1" * 32}})}
-
-
-class _Throttles:
-    def __init__(self):
-        self.counted = {}
-
-    def count(self, *, key, now, window_seconds):
-        self.counted[key] = self.counted.get(key, 0) + 1
-        return self.counted[key]
 
 
 class Site:
@@ -51,7 +43,7 @@ class Site:
         self.tokens = PageTokens(client=_Secrets(), secret_id="afterloan/test/pages")
         self.borrowers = FakeBorrowers(self.world.outside)
         self.borrowers.put(Borrower(borrower_id="B1", name=name, phone="13800000000"))
-        self.throttles = _Throttles()
+        self.throttles = FakeThrottles(self.world.outside)
         self.now, self.wall = at(9), wall_clock()
         monkeypatch.setenv("PAGE_BASE", "/api")
         monkeypatch.setenv("STAGE", stage)

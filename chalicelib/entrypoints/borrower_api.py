@@ -194,11 +194,15 @@ def _repayment(borrower_id: str, order_no: str) -> Answer:
 
 
 def _page_link(borrower_id: str) -> Answer:
-    at = wall_clock()
+    slow_down(borrower_id=borrower_id, what="links", times_max=settings().repayments_per_minute)
+    at, request = wall_clock(), bp.current_request
     token = wiring.page_tokens().link(borrower_id, now=at)
+    scheme = "http" if settings().stage == "local" else "https"
+    host = request.headers.get("host")
+    origin = f"{scheme}://{host}" if host else ""
     return given(
         PageLinkBody(
-            url=f"{base_of(bp.current_request)}/m/enter?token={token}",
+            url=f"{origin}{base_of(request)}/m/enter?token={token}",
             expires_at=at + LINK_LIFETIME,
         ),
         status=201,

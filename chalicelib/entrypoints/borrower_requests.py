@@ -116,15 +116,32 @@ def of_own(borrower_id: str, named: str, work: Callable[[], Response]) -> Respon
 
     :raises TooManyRequestsError: if he has missed too often.
     """
-    key, now = f"misses#{borrower_id}", wall_clock()
-    missed = wiring.throttles().times(key=key, now=now, window_seconds=WINDOW_SECONDS)
-    if missed >= settings().misses_per_minute:
-        raise TooManyRequestsError
+    slow_guesses(borrower_id)
     if NAME.fullmatch(named):
         with suppress(NotFoundError):
             return work()
-    wiring.throttles().count(key=key, now=now, window_seconds=WINDOW_SECONDS)
+    count_miss(borrower_id)
     return problem(404, "not_found", "there is no such thing here")
+
+
+def slow_guesses(borrower_id: str) -> None:
+    """Stop whoever asks again and again for what is not his.
+
+    :raises TooManyRequestsError: if he has missed too often.
+    """
+    missed = wiring.throttles().times(
+        key=f"misses#{borrower_id}", now=wall_clock(), window_seconds=WINDOW_SECONDS
+    )
+    if missed >= settings().misses_per_minute:
+        raise TooManyRequestsError
+
+
+def count_miss(borrower_id: str) -> None:
+    """Count that something was asked for that is not there, or not his."""
+    log.info("missed", borrower_id=borrower_id)
+    wiring.throttles().count(
+        key=f"misses#{borrower_id}", now=wall_clock(), window_seconds=WINDOW_SECONDS
+    )
 
 
 def slow_down(*, borrower_id: str, what: str, times_max: int) -> None:
@@ -195,6 +212,7 @@ def sent(answer: Answer) -> Response:
     answered.headers |= {
         "Content-Type": "application/json",
         "Cache-Control": "no-store",
+        "X-Content-Type-Options": "nosniff",
         **answer.headers,
     }
     if answer.is_replayed:

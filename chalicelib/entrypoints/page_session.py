@@ -17,7 +17,12 @@ from chalicelib.adapters.page_tokens import SESSION_PAUSE_MAX, PageVisit, Purpos
 from chalicelib.adapters.telemetry import count, log
 from chalicelib.adapters.wall_clock import wall_clock
 from chalicelib.entrypoints import page_answers, page_forms
-from chalicelib.entrypoints.borrower_requests import TooManyRequestsError, base_of
+from chalicelib.entrypoints.borrower_requests import (
+    TooManyRequestsError,
+    base_of,
+    count_miss,
+    slow_guesses,
+)
 from chalicelib.entrypoints.boundary import now, where
 from chalicelib.entrypoints.request_body import UnreadableBodyError
 from chalicelib.flows.early_repayment import NotFoundError
@@ -76,7 +81,7 @@ def answered(request: Request, page: Page, *, renews: bool = True) -> Response:
     around = surroundings_of(request)
     try:
         token, visit = _opened(request, around)
-        response = page(visit)
+        response = _shown(page, visit)
         if renews:
             response.headers["Set-Cookie"] = _cookies(request, around, session=token)
     except BadTokenError as error:
@@ -102,6 +107,16 @@ def answered(request: Request, page: Page, *, renews: bool = True) -> Response:
         count("PagesFailed")
         return failure(around, 500)
     return response
+
+
+def _shown(page: Page, visit: Visit) -> Response:
+    """Show a page; whoever guesses at what is not his is slowed, as in the API."""
+    slow_guesses(visit.borrower_id)
+    try:
+        return page(visit)
+    except NotFoundError:
+        count_miss(visit.borrower_id)
+        raise
 
 
 def entered(request: Request) -> Response:

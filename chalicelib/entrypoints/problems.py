@@ -18,7 +18,11 @@ def problem(status: int, code: str, detail: str, **extra: object) -> Response:
     return Response(
         body={"type": "about:blank", "status": status, "code": code, "detail": detail, **extra},
         status_code=status,
-        headers={"Content-Type": "application/problem+json", "Cache-Control": "no-store"},
+        headers={
+            "Content-Type": "application/problem+json",
+            "Cache-Control": "no-store",
+            "X-Content-Type-Options": "nosniff",
+        },
     )
 
 

@@ -196,11 +196,7 @@ def _may_send(order_no: str, *, now: datetime, desk: Desk) -> bool:
         if round_no == NO_ROUND
         else desk.window.is_open(now, business_date)
     )
-    return (
-        is_time
-        and not desk.controls.is_paused()
-        and desk.platform.is_available()
-    )
+    return is_time and not desk.controls.is_paused() and desk.platform.is_available()
 
 
 def _finish_other(loan: Loan, desk: Desk) -> bool:

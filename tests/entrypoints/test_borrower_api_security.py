@@ -351,6 +351,7 @@ class TestABorrowersNameAndPhone:
         assert not {"\r", "\n"} & set(str(answer.headers))
         assert [json.loads(line)["message"] for line in lines_of(logged)] == [
             "finished",  # the authorizer
+            "missed",
             "finished",
         ]
 

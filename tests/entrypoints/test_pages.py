@@ -231,6 +231,13 @@ class TestALoan:
                 bodies.add(browser.text.replace(loan_id, "-"))
             assert len(bodies) == 1
 
+    def test_that_is_not_there_is_not_asked_for_without_end(self, browser):
+        for _ in range(20):
+            assert browser.get("/m/loans/LN9").status == 404
+
+        assert browser.get("/m/loans/LN9").status == 429
+        assert browser.get("/m").status == 429
+
     def test_of_another_is_quoted_and_paid_to_nobody(self, site, browser):
         site.lend("LN1")
         site.lend("LN2", borrower_id="B2")
