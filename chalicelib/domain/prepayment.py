@@ -104,7 +104,10 @@ class Offer:
 
 def offer(*, wish: Wish, standing: Standing) -> Offer | Refusal:
     """Say what the wish costs as of the standing's date, or why it cannot be had."""
-    ahead = _Ahead.of(standing)
+    return _offer(wish, standing, _Ahead.of(standing))
+
+
+def _offer(wish: Wish, standing: Standing, ahead: "_Ahead") -> Offer | Refusal:
     if not (ahead.due.lines or ahead.principal):
         return Refusal(code="settled")
     match wish.kind:
@@ -129,15 +132,15 @@ def limits(standing: Standing) -> Limits:
 
 def kinds_offered(standing: Standing) -> tuple[Kind, ...]:
     """List what the borrower may pay now."""
-    least = limits(standing).amount_min
+    ahead = _Ahead.of(standing)
     wishes = (
         Wish(kind=Kind.OVERDUE),
         Wish(kind=Kind.INSTALMENT),
-        Wish(kind=Kind.PARTIAL, amount=least),
+        Wish(kind=Kind.PARTIAL, amount=_limits(standing, ahead).amount_min),
         Wish(kind=Kind.FULL),
     )
     return tuple(
-        wish.kind for wish in wishes if not isinstance(offer(wish=wish, standing=standing), Refusal)
+        wish.kind for wish in wishes if not isinstance(_offer(wish, standing, ahead), Refusal)
     )
 
 
