@@ -5,10 +5,13 @@ from dataclasses import dataclass
 from datetime import time
 from functools import cache
 from typing import Self
+from urllib.parse import urlsplit
 
 from chalicelib.domain.agenda import AgendaRules
 from chalicelib.domain.loan import Mode
 from chalicelib.domain.window import SendWindow
+
+BUILT_MODES = frozenset({Mode.SELF_OPERATED})
 
 
 class MissingSettingError(Exception):
@@ -69,9 +72,11 @@ class Settings:
             raise IllegalSettingError("ACTIVE_FROM comes before ACTIVE_UNTIL")
         if list(self.round_at) != sorted(set(self.round_at)) or not 1 <= len(self.round_at) <= 3:
             raise IllegalSettingError("ROUND_AT names one to three times, in clock order")
+        if unbuilt := sorted(self.served_modes - BUILT_MODES):
+            raise IllegalSettingError(f"SERVED_MODES names what is not built yet: {unbuilt}")
         if self.agenda_shards < 1 or self.calls_in_flight < 1:
             raise IllegalSettingError("AGENDA_SHARDS and CALLS_IN_FLIGHT are at least 1")
-        if self.jwks_url and not self.jwks_url.startswith(("https://", "http://127.0.0.1:")):
+        if self.jwks_url and not _is_trusted(self.jwks_url, stage=self.stage):
             raise IllegalSettingError(
                 "JWKS_URL is https: who could change the keys, could be anybody"
             )
@@ -126,9 +131,16 @@ class Settings:
             ),
             active_window=SendWindow(
                 opens=time.fromisoformat(os.environ.get("ACTIVE_FROM", "00:00")),
-                closes=time.fromisoformat(os.environ.get("ACTIVE_UNTIL", "23:50")),
+                closes=time.fromisoformat(os.environ.get("ACTIVE_UNTIL", "23:59:59")),
             ),
         )
+
+
+def _is_trusted(url: str, *, stage: str) -> bool:
+    """Whether what is read there cannot be changed on its way."""
+    parts = urlsplit(url)
+    is_here = (parts.scheme, parts.hostname) == ("http", "127.0.0.1") and not parts.username
+    return parts.scheme == "https" or (is_here and stage != "prod")
 
 
 def _needed(name: str) -> str:

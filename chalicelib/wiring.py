@@ -361,8 +361,7 @@ def _signed_http(platform: str, base_url: str, *, read_seconds: float = 8.0) -> 
 
 @cache
 def _keys(platform: str) -> PlatformKeys:
-    secret_id = f"afterloan/{settings().stage}/{platform}"
-    return PlatformKeys(client=client("secretsmanager"), secret_id=secret_id)
+    return PlatformKeys(client=client("secretsmanager"), stage=settings().stage, platform=platform)
 
 
 # --- who calls --------------------------------------------------------------------------

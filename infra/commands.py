@@ -18,13 +18,14 @@ from pynamodb.exceptions import PynamoDBException
 from infra import driving, files, identity, looking
 from infra.local import office
 from infra.local.business_day import StepFailedError
-from infra.local.cloud import STAGE, NoFreePortsError
+from infra.local.cloud import STAGE, IllegalPortError, NoFreePortsError
 from infra.local.controls import RefusedError
 from infra.local.deployment import DeploymentFailedError
 from infra.local.packaging import PackagingFailedError
 from infra.local.processes import NotStartedError, PortInUseError
 
 WRONG = 1
+WRONG_USE = 2
 CLOUDLESS = frozenset({"up", "down", "demo", "doctor", "validate-file"})
 CLOUDLESS_WHEN_DRY = frozenset({"seed", "run-day", "drop"})
 EXPECTED = (
@@ -48,6 +49,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         office.connect(options.stage)
+    except IllegalPortError as error:
+        sys.stderr.write(f"afterloan: {error}\n")
+        return WRONG_USE
     except (BotoCoreError, ClientError) as error:
         sys.stderr.write(f"afterloan: stage {options.stage} cannot be reached: {error}\n")
         return WRONG
@@ -97,7 +101,9 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--json", action="store_true", help="print JSON, for programs")
-    parser.add_argument("--stage", default="local", help="local (default), test or prod")
+    parser.add_argument(
+        "--stage", default=STAGE, choices=("local", "test", "prod"), help="local by default"
+    )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _cloud_commands(commands)
     _day_commands(commands)
@@ -148,9 +154,11 @@ def _cloud_commands(commands: Any) -> None:
 
 
 def _book(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--loans", type=_positive, default=320, metavar="N")
-    command.add_argument("--seed", type=int, default=7, metavar="S")
-    command.add_argument("--date", type=_date, default=None, help="business date, YYYY-MM-DD")
+    command.add_argument("--loans", type=_positive, default=320, metavar="N", help="how many: 320")
+    command.add_argument("--seed", type=int, default=7, metavar="S", help="which book: 7")
+    command.add_argument(
+        "--date", type=_date, default=None, help="business date, YYYY-MM-DD; tomorrow by default"
+    )
 
 
 def _day_commands(commands: Any) -> None:
@@ -161,10 +169,16 @@ def _day_commands(commands: Any) -> None:
         commands, "run-day", driving.run_day, "drive a business day and the next morning"
     )
     run_day.add_argument("--date", type=_date, required=True)
-    run_day.add_argument("--until", default="", metavar="JOB", help="stop after this job")
+    run_day.add_argument(
+        "--until", default="", metavar="JOB", help="stop after this job; --dry-run lists them"
+    )
     run_day.add_argument("--resume", action="store_true", help="go on from the clock's time")
     run_day.add_argument(
-        "--mutate", action="append", default=[], metavar="M", help="spoil the bill (repeatable)"
+        "--mutate",
+        action="append",
+        default=[],
+        metavar="M",
+        help="spoil the bill, as docs/interfaces.md says (repeatable)",
     )
     _dry(run_day)
     clock = _add(commands, "clock", driving.clock, "business time of a local or test stage")
@@ -202,9 +216,11 @@ def _day_commands(commands: Any) -> None:
 
 def _looking_commands(commands: Any) -> None:
     runs = _add(commands, "runs", looking.runs, "what the jobs of a date did")
-    runs.add_argument("--date", type=_date, default=None)
+    runs.add_argument(
+        "--date", type=_date, default=None, help="YYYY-MM-DD; the last one with runs by default"
+    )
     loan = _add(
-        commands, "loan", looking.loan, "one loan: terms, schedule, what it owes, its deductions"
+        commands, "loan", looking.loan, "one loan: terms, schedule, what it owes, its payments"
     )
     loan.add_argument("loan_id")
     order = _add(
@@ -225,7 +241,9 @@ def _identity_commands(commands: Any) -> None:
         commands, "token", identity.token, "an access token of the local issuer, for the API"
     )
     token.add_argument("--seconds", type=_positive, default=900, metavar="N", help="its life: 900")
-    token.add_argument("--role", default="borrower", metavar="R")
+    token.add_argument(
+        "--role", default="borrower", metavar="R", help="borrower, the only one served today"
+    )
     link = _add(
         commands, "link", identity.link, "the address of a borrower's page, good for 15 minutes"
     )

@@ -11,6 +11,7 @@ from itertools import islice
 import urllib3
 
 from chalicelib import wiring
+from chalicelib.adapters.dynamodb.controls import PAUSE_SEEN_SECONDS
 from chalicelib.adapters.wall_clock import SHANGHAI, wall_clock
 from chalicelib.flows import borrower_loans
 from chalicelib.settings import settings
@@ -59,6 +60,11 @@ def demo(options: argparse.Namespace) -> int:
             office.connect()
             running = office.local_cloud()
             _say(f"ports     from {base} on: {cloud.PORT_BASE} is in use")
+    elif office.answers():
+        raise CommandError(
+            f"a local cloud runs on port {running.ports.cloud} already: `bin/afterloan down` first,"
+            f" or another {cloud.PORT_SETTING}"
+        )
     try:
         _say(up(options))
         business_date = _date_of(options)
@@ -95,8 +101,10 @@ def _checks(stage: str) -> Iterator[tuple[bool, str]]:
         ("SMS platform", f"{asked.sms_url}/_control/health"),
         ("issuer of tokens", f"{asked.issuer_url}/_control/health"),
     ):
-        yield _answers(url), f"{name} answers on {url}"
+        is_there = _answers(url)
+        yield is_there, f"{name} answers on {url}" if is_there else f"no answer of {name} on {url}"
     if not _answers(f"{asked.endpoint}/_ministack/health"):
+        _say("         start what is missing with `bin/afterloan up`")
         return
     found = asked.client("lambda").get_paginator("list_functions").paginate()
     functions = [function for page in found for function in page["Functions"]]
@@ -179,7 +187,8 @@ def switch(options: argparse.Namespace) -> str:
     if options.dry_run:
         return f"would turn the pause switch {'on' if on else 'off'}"
     wiring.controls().pause(on=on, by=options.by, at=wall_clock())
-    return "no more deductions are sent" if on else "deductions are sent"
+    says = "no more deductions are sent" if on else "deductions are sent again"
+    return f"{says}: every worker has seen it within {PAUSE_SEEN_SECONDS} s"
 
 
 def _say(text: str) -> None:
@@ -207,7 +216,7 @@ def _addresses() -> str:
     setting = f"{cloud.PORT_SETTING}={running.ports.cloud} "
     prefix = "" if running.ports.cloud == cloud.PORT_BASE else setting
     return (
-        f"API       {api}/v1/health\n"
+        f"API={api}\n"
         f"page      {api}/m/enter?token={_link_token()}\n"
         "          (a borrower's page, signed in for 15 minutes;"
         f" {prefix}bin/afterloan link --borrower B makes another)\n"

@@ -2,6 +2,7 @@
 
 import argparse
 import re
+import sys
 from typing import Any
 
 import urllib3
@@ -62,4 +63,6 @@ def _borrower_of(options: argparse.Namespace) -> str:
     borrower_id: str = options.borrower
     if not SUBJECT.fullmatch(borrower_id):
         raise CommandError(f"not a borrower's id (letters, digits, _ and -): {borrower_id!r}")
+    if not wiring.books().loans.of_borrower(borrower_id):
+        sys.stderr.write(f"afterloan: {borrower_id} has no loan in the book\n")
     return borrower_id

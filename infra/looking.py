@@ -1,23 +1,34 @@
 """Commands that look: what the jobs of a date did, one loan, one order, dead letters."""
 
 import argparse
+from datetime import date, timedelta
 from typing import Any
 
 from chalicelib import wiring
 from chalicelib.domain import loan as loans
 from chalicelib.domain.deduction import IllegalOrderNumberError, facts_of
+from chalicelib.flows import borrower_loans
 from infra.local import (
     dead_letters,
     report,
 )
 from infra.local.office import CommandError, business_now
 
+DAYS_BACK = 30
+
 
 def runs(options: argparse.Namespace) -> Any:
-    business_date = options.date or business_now(options.stage).date()
+    today = business_now(options.stage).date()
+    business_date = options.date or _last_with_runs(today)
     if options.json:
         return report.of_runs(business_date)
-    return report.runs_as_text(report.of_runs(business_date))
+    return f"{business_date}\n{report.runs_as_text(report.of_runs(business_date))}"
+
+
+def _last_with_runs(today: date) -> date:
+    """Go back to the last date that something ran for: on a morning, that is yesterday."""
+    days = (today - timedelta(days=ago) for ago in range(DAYS_BACK))
+    return next((day for day in days if report.of_runs(day)), today)
 
 
 def loan(options: argparse.Namespace) -> Any:
@@ -25,7 +36,7 @@ def loan(options: argparse.Namespace) -> Any:
     found = books.loans.get(options.loan_id)
     if found is None:
         raise CommandError(f"no loan {options.loan_id}")
-    schedule = books.schedules.get(found.loan_id, found.schedule_version).instalments
+    schedule = borrower_loans.whole_schedule(loan=found, schedules=books.schedules)
     today = business_now(options.stage).date()
     dues = loans.owed(
         loan=found, schedule=schedule, product=books.products[found.product], as_of=today

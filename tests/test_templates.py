@@ -423,7 +423,7 @@ class TestTheMergedTemplate:
         readers = {
             name for name, path in POLICIES.items() if "payment-platform" in path.read_text()
         }
-        assert sorted(workers) == sorted(readers - {"api_handler"})
+        assert sorted(workers) == sorted(readers)
 
     def test_reserves_no_less_than_a_queue_may_use(self):
         reserved = CONFIG["stages"]["prod"]["lambda_functions"]

@@ -1,4 +1,9 @@
-"""The keys a platform and we sign with, from Secrets Manager; read again while they rotate."""
+"""The keys a platform and we sign with, from Secrets Manager; read again while they rotate.
+
+Ours are in a secret a platform, for those that call it: `{"key_id", "private_key_pem"}`.  The
+platforms' public keys are together in another, for those that only listen:
+`{"payment-platform": {"<key id>": "<pem>"}, …}`.
+"""
 
 import json
 import time
@@ -8,33 +13,43 @@ from typing import Any
 from chalicelib.adapters.signatures import Signer, Verifier
 
 KEPT_SECONDS = 300.0
+PUBLIC = "public-keys"
 
 
 class PlatformKeys:
     """One platform's keys, at most five minutes old: a new key is known before the old one ends."""
 
     def __init__(
-        self, *, client: Any, secret_id: str, monotonic: Callable[[], float] = time.monotonic
+        self,
+        *,
+        client: Any,
+        stage: str,
+        platform: str,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._client = client
-        self._secret_id = secret_id
+        self._stage = stage
+        self._platform = platform
         self._monotonic = monotonic
-        self._kept: tuple[float, Signer, Verifier] | None = None
+        self._signer: tuple[float, Signer] | None = None
+        self._verifier: tuple[float, Verifier] | None = None
 
     def signer(self) -> Signer:
-        return self._fresh()[1]
+        """Give our key: who never calls the platform needs no leave to read it."""
+        now = self._monotonic()
+        if self._signer is None or now - self._signer[0] > KEPT_SECONDS:
+            secret = self._read(self._platform)
+            self._signer = now, Signer(secret["key_id"], secret["private_key_pem"])
+        return self._signer[1]
 
     def verifier(self) -> Verifier:
-        return self._fresh()[2]
-
-    def _fresh(self) -> tuple[float, Signer, Verifier]:
+        """Give the platform's keys."""
         now = self._monotonic()
-        if self._kept is None or now - self._kept[0] > KEPT_SECONDS:
-            found = self._client.get_secret_value(SecretId=self._secret_id)
-            secret: dict[str, Any] = json.loads(found["SecretString"])
-            self._kept = (
-                now,
-                Signer(secret["key_id"], secret["private_key_pem"]),
-                Verifier(secret["platform_public_keys"]),
-            )
-        return self._kept
+        if self._verifier is None or now - self._verifier[0] > KEPT_SECONDS:
+            self._verifier = now, Verifier(self._read(PUBLIC)[self._platform])
+        return self._verifier[1]
+
+    def _read(self, name: str) -> dict[str, Any]:
+        found = self._client.get_secret_value(SecretId=f"afterloan/{self._stage}/{name}")
+        secret: dict[str, Any] = json.loads(found["SecretString"])
+        return secret

@@ -185,6 +185,15 @@ def order_no_of(*, business_date: date, round_no: int, loan_id: str) -> str:
     return f"{business_date:%Y%m%d}-{round_no}-{loan_id}"
 
 
+def is_quote_id(text: str) -> bool:
+    """Whether a quote may be named so.
+
+    >>> is_quote_id("Qnwsmn46acvyqqxmf"), is_quote_id("1")
+    (True, False)
+    """
+    return bool(_QUOTE_ID.fullmatch(text))
+
+
 def order_no_of_quote(*, business_date: date, quote_id: str, loan_id: str) -> str:
     """Name the one order of a quote.
 
@@ -208,7 +217,7 @@ def facts_of(order_no: str) -> tuple[date, int, str]:
     """
     day, _, rest = order_no.partition("-")
     source, _, loan_id = rest.partition("-")
-    is_quote = bool(_QUOTE_ID.fullmatch(source))
+    is_quote = is_quote_id(source)
     if not (len(day) == 8 and day.isascii() and day.isdigit() and loan_id) or not (
         is_quote or source in ROUNDS
     ):

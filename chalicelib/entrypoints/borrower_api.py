@@ -136,8 +136,8 @@ def _loan(borrower_id: str, loan_id: str) -> Answer:
 
 
 def _quote(borrower_id: str, loan_id: str) -> Answer:
-    wanted = request_body.read(QuoteRequest, request_body.bytes_of(bp.current_request))
     slow_down(borrower_id=borrower_id, what="quotes", times_max=settings().quotes_per_minute)
+    wanted = request_body.read(QuoteRequest, request_body.bytes_of(bp.current_request))
     quoted = early_repayment.quote(
         borrower_id=borrower_id,
         loan_id=loan_id,
@@ -151,11 +151,11 @@ def _quote(borrower_id: str, loan_id: str) -> Answer:
 
 
 def _repay(borrower_id: str, loan_id: str) -> Answer:
-    key = idempotency_key(bp.current_request)
-    wanted = request_body.read(RepaymentRequest, request_body.bytes_of(bp.current_request))
     slow_down(
         borrower_id=borrower_id, what="repayments", times_max=settings().repayments_per_minute
     )
+    key = idempotency_key(bp.current_request)
+    wanted = request_body.read(RepaymentRequest, request_body.bytes_of(bp.current_request))
     return idempotency.once(
         request=idempotency.Request(
             key=f"repayments#{borrower_id}#{key}",
@@ -197,9 +197,9 @@ def _page_link(borrower_id: str) -> Answer:
     slow_down(borrower_id=borrower_id, what="links", times_max=settings().repayments_per_minute)
     at, request = wall_clock(), bp.current_request
     token = wiring.page_tokens().link(borrower_id, now=at)
-    scheme = "http" if settings().stage == "local" else "https"
-    host = request.headers.get("host")
-    origin = f"{scheme}://{host}" if host else ""
+    # The gateway's own word for where it was called, never a header's.
+    domain = request.context.get("domainName")
+    origin = f"https://{domain}" if domain and settings().stage != "local" else ""
     return given(
         PageLinkBody(
             url=f"{origin}{base_of(request)}/m/enter?token={token}",

@@ -234,6 +234,10 @@ def quote_body(quote: Quote) -> QuoteBody:
 def _errors(error: ValidationError) -> list[dict[str, str]]:
     """Name the fields that do not fit; never what was sent."""
     return [
-        {"field": ".".join(map(str, found["loc"])) or "body", "reason": found["type"]}
+        {
+            "field": ".".join(map(str, found["loc"])) or "body",
+            # Our own sentence where we have one; the library's may show what was sent.
+            "reason": found["msg"] if found["type"] == "value_error" else found["type"],
+        }
         for found in error.errors(include_input=False, include_url=False, include_context=False)
     ]

@@ -18,6 +18,7 @@ FIELDS_MAX = 200
 LOANS_MAX = 20
 IDENTIFIER = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 AMOUNT = re.compile(r"([0-9]{1,9})(?:\.([0-9]{1,2}))?", re.ASCII)
+THOUSANDS = re.compile(r"[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]{1,2})?", re.ASCII)
 COMMAS = ",，"
 
 
@@ -53,10 +54,10 @@ class Choice:
 
 
 def amount_of(text: str) -> Money:
-    """Read an amount of yuan with at most two decimals.
+    """Read an amount of yuan with at most two decimals, as people write it and pages show it.
 
-    >>> amount_of("1234.5"), amount_of("0.07"), amount_of(" 12 ")
-    (Money(fen=123450), Money(fen=7), Money(fen=1200))
+    >>> amount_of("1234.5"), amount_of("0.07"), amount_of(" 1,234 ")
+    (Money(fen=123450), Money(fen=7), Money(fen=123400))
 
     :raises IllegalAmountError: if it is anything else; what two people could read differently
         is refused.
@@ -64,6 +65,8 @@ def amount_of(text: str) -> Money:
     given = text.strip(" ")
     if not given:
         raise IllegalAmountError("amount_missing")
+    if THOUSANDS.fullmatch(given):
+        given = given.replace(",", "")
     if any(comma in given for comma in COMMAS):
         raise IllegalAmountError("amount_commas")
     found = AMOUNT.fullmatch(given)

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from chalicelib.domain import prepayment
 from chalicelib.domain.deduction import FAILURE_CLASSES, Kind
-from chalicelib.domain.loan import LoanStatus, is_mandate_hold
+from chalicelib.domain.loan import LoanStatus, Schedule, is_mandate_hold
 from chalicelib.domain.money import Money, total
 from chalicelib.domain.position import unpaid
 from chalicelib.domain.prepayment import Limits, Refusal, Wish
@@ -32,7 +32,6 @@ REFUSAL_CODES = (
     "quote_used",
     "window_closed",
     "paused",
-    "platform_unavailable",
     "crowded",
 )
 UNNAMED = "unnamed"
@@ -154,7 +153,11 @@ def said(refused: Refused) -> Said:
 def card_of(view: LoanView) -> LoanCard:
     """Put a loan on a card."""
     as_of = view.due.as_of
-    ahead = [row for row in plan_of(view) if row.state == "ahead"]
+    ahead = [
+        (row, left)
+        for row, left in unpaid(view.loan.position, view.standing.cut.instalments)
+        if row.due_on > as_of
+    ]
     is_open = view.loan.status is LoanStatus.OPEN
     failure = view.loan.last_failure
     return LoanCard(
@@ -166,8 +169,8 @@ def card_of(view: LoanView) -> LoanCard:
         outstanding=view.outstanding,
         due=view.due.amount,
         dpd=view.due.dpd,
-        next_on=ahead[0].due_on if is_open and ahead else None,
-        next_amount=ahead[0].left if is_open and ahead else None,
+        next_on=ahead[0][0].due_on if is_open and ahead else None,
+        next_amount=ahead[0][1].total if is_open and ahead else None,
         is_payable=bool(view.kinds) and not _is_held(view),
         order_in_flight=view.order_in_flight,
         last_failure=known(failure, FAILURE_CODES) if failure and is_open else "",
@@ -191,13 +194,21 @@ def home_of(views: Sequence[LoanView]) -> Home:
     )
 
 
-def plan_of(view: LoanView) -> tuple[PlanRow, ...]:
-    """List the instalments of the schedule as it stands."""
+def plan_of(
+    view: LoanView, *, schedule: Schedule, settled_ahead_from: int | None
+) -> tuple[PlanRow, ...]:
+    """List a loan's instalments: those that were paid, and those that are or never will be."""
     left = {
         row.number: asked.principal + asked.interest
         for row, asked in unpaid(view.loan.position, view.standing.cut.instalments)
     }
     is_open = view.loan.status is LoanStatus.OPEN
+
+    def state(row: Instalment) -> str:
+        if settled_ahead_from is not None and row.number >= settled_ahead_from:
+            return "settled"
+        return _state(row, is_unpaid=is_open and row.number in left, as_of=view.due.as_of)
+
     return tuple(
         PlanRow(
             number=row.number,
@@ -206,9 +217,9 @@ def plan_of(view: LoanView) -> tuple[PlanRow, ...]:
             interest=row.interest,
             amount=row.total,
             left=left.get(row.number, Money(0)),
-            state=_state(row, is_unpaid=is_open and row.number in left, as_of=view.due.as_of),
+            state=state(row),
         )
-        for row in view.standing.cut.instalments
+        for row in schedule
     )
 
 

@@ -63,7 +63,13 @@ def _loan(visit: Visit, loan_id: str) -> Response:
         "loan",
         card=page_views.card_of(view),
         loan=view.loan,
-        plan=page_views.plan_of(view),
+        plan=page_views.plan_of(
+            view,
+            schedule=borrower_loans.whole_schedule(
+                loan=view.loan, schedules=wiring.repayments().books.schedules
+            ),
+            settled_ahead_from=borrower_loans.settled_ahead_from(history),
+        ),
         history=history[:HISTORY_MAX],
         has_more=len(history) > HISTORY_MAX,
     )
@@ -136,7 +142,11 @@ def _again(visit: Visit, choice: Choice) -> RepayPart:
 
 def confirm(visit: Visit) -> Response:
     """Show what the quotes cost now; those whose orders have begun lead to their result."""
-    kept = [_kept(visit, quote_id) for quote_id in page_forms.listed(visit.query.get("q", ""))]
+    slow_down(
+        borrower_id=visit.borrower_id, what="confirms", times_max=settings().quotes_per_minute
+    )
+    found = [_kept(visit, quote_id) for quote_id in page_forms.listed(visit.query.get("q", ""))]
+    kept = list({terms.loan_id: terms for terms in found}.values())  # of one loan, the last
     if not kept:
         return visit.go_to("/m", none="1")
     begun = [order_no for terms in kept if (order_no := _begun(visit, terms))]
@@ -295,10 +305,9 @@ def _view(visit: Visit, loan_id: str) -> LoanView:
 
 
 def _kept(visit: Visit, quote_id: str) -> QuotedTerms:
-    terms = wiring.repayments().quotes.get(quote_id)
-    if terms is None or terms.borrower_id != visit.borrower_id:
-        raise NotFoundError(quote_id)
-    return terms
+    return early_repayment.own_quote(
+        borrower_id=visit.borrower_id, quote_id=quote_id, desk=wiring.repayments()
+    )
 
 
 def _loan_id_of(order_no: str) -> str:

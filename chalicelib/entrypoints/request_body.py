@@ -15,7 +15,8 @@ from pydantic import TypeAdapter, ValidationError
 BYTES_MAX = 64 * 1024
 DEPTH_MAX = 32
 
-_BRACKET = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
+# Possessive, and an open string ends with the text: read once, whatever was sent.
+_BRACKET = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\Z)|[\[\]{}]', re.DOTALL)
 _OPENING, _CLOSING = (b"[", b"{"), (b"]", b"}")
 
 Model = TypeVar("Model")

@@ -1,6 +1,6 @@
 """What a borrower sees: his loans, what each asks of him now, and what became of his orders."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -15,7 +15,7 @@ from chalicelib.domain.deduction import (
     facts_of,
 )
 from chalicelib.domain.due import Due
-from chalicelib.domain.loan import Loan, LoanStatus, owed
+from chalicelib.domain.loan import Loan, LoanStatus, Schedule, owed
 from chalicelib.domain.money import ZERO, Components, Money
 from chalicelib.domain.position import outstanding_principal, unpaid
 from chalicelib.domain.prepayment import Limits, Standing
@@ -28,6 +28,7 @@ from chalicelib.flows.early_repayment import (
     standing_of,
     why_not,
 )
+from chalicelib.flows.ports import Schedules
 
 
 class OrderState(StrEnum):
@@ -103,6 +104,31 @@ def history_of(*, borrower_id: str, loan_id: str, desk: Desk) -> Sequence[Deduct
     own_loan(borrower_id=borrower_id, loan_id=loan_id, desk=desk)
     paid = desk.books.journal.of_loan(loan_id)
     return sorted(paid, key=lambda record: record.recorded_at, reverse=True)
+
+
+def whole_schedule(*, loan: Loan, schedules: Schedules) -> Schedule:
+    """Give the instalments a loan has today, and before them those it had when it was cut again."""
+    version = loan.schedule_version
+    rows = schedules.get(loan.loan_id, version).instalments
+    while rows[0].number > 1 and version > 1:
+        version -= 1
+        earlier = schedules.get(loan.loan_id, version).instalments
+        rows = (*(row for row in earlier if row.number < rows[0].number), *rows)
+    return rows
+
+
+def settled_ahead_from(payments: Iterable[Deduction]) -> int | None:
+    """Name the first instalment a settlement paid before its time: it and later ones never fell due."""
+    return next(
+        (
+            payment.lines[-1].instalment_no
+            for payment in payments
+            if payment.kind is Kind.FULL
+            and payment.lines
+            and payment.lines[-1].due_on > payment.business_date
+        ),
+        None,
+    )
 
 
 def order_of(*, borrower_id: str, order_no: str, desk: Desk) -> OrderView:

@@ -5,7 +5,15 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
 from chalicelib.domain import loan as loans
-from chalicelib.domain.deduction import Deduction, FailureClass, Skip, Status, facts_of, order_no_of
+from chalicelib.domain.deduction import (
+    Deduction,
+    FailureClass,
+    Skip,
+    SkipReason,
+    Status,
+    facts_of,
+    order_no_of,
+)
 from chalicelib.domain.loan import Loan, Slot
 from chalicelib.domain.money import ZERO
 from chalicelib.domain.run import NONE, RoundTotals, Run, Tally
@@ -130,7 +138,10 @@ def _lines_of(*, message: WalkMessage, round_no: int, desk: Desk) -> Iterator[Du
 def _still_owed(
     *, lines: Sequence[DueLine], business_date: date, failed_in: int, desk: Desk
 ) -> tuple[DueLine, ...]:
-    """Keep today's dues that may be tried again today, at what their loans owe now."""
+    """Keep today's dues that may be tried again today, at what their loans owe now.
+
+    So are those whose loan another order held when their turn came.
+    """
     orders = {
         line.loan_id: order_no_of(
             business_date=business_date, round_no=failed_in, loan_id=line.loan_id
@@ -138,7 +149,12 @@ def _still_owed(
         for line in lines
     }
     records = desk.books.journal.get_many(list(orders.values()))
-    again = [line for line in lines if _may_try_again(records.get(orders[line.loan_id]))]
+    again = [
+        line
+        for line in lines
+        if _may_try_again(records.get(orders[line.loan_id]))
+        or _was_kept_out(orders[line.loan_id], records, desk)
+    ]
     heads = desk.books.loans.get_many([line.loan_id for line in again])
     schedules = desk.books.schedules.get_many(
         [(loan.loan_id, loan.schedule_version) for loan in heads.values()]
@@ -160,6 +176,12 @@ def _still_owed(
         for line, dues in now_owed
         if dues.amount
     )
+
+
+def _was_kept_out(order_no: str, records: Mapping[str, Deduction], desk: Desk) -> bool:
+    """Whether another order held the loan's slot: it has ended by now, or it is skipped again."""
+    record = None if order_no in records else desk.books.journal.find(order_no)
+    return isinstance(record, Skip) and record.reason is SkipReason.SLOT_TAKEN
 
 
 def _may_try_again(record: Deduction | None) -> bool:

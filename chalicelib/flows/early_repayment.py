@@ -5,13 +5,14 @@ that is in flight.  What is charged equals the quote to the fen, or nothing is.
 """
 
 import hashlib
+import re
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from typing import Protocol
 
 from chalicelib.domain import loan as loans
 from chalicelib.domain import prepayment
-from chalicelib.domain.deduction import Deduction, SkipReason, order_no_of_quote
+from chalicelib.domain.deduction import Deduction, SkipReason, is_quote_id, order_no_of_quote
 from chalicelib.domain.loan import Loan, LoanStatus, Mode, Slot
 from chalicelib.domain.prepayment import Limits, Offer, Refusal, Wish
 from chalicelib.domain.window import SendWindow
@@ -29,6 +30,7 @@ NET_SECONDS = 30
 """When an order is looked after whose request died between the claim and its message."""
 
 CLAIMS_MAX = 3
+_LOAN_ID = re.compile(r"[A-Za-z0-9_-]{1,32}", re.ASCII)
 
 
 class NotFoundError(Exception):
@@ -142,10 +144,22 @@ def own_loan(*, borrower_id: str, loan_id: str, desk: Desk) -> Loan:
 
     :raises NotFoundError: if there is none, or it is another's.
     """
-    loan = desk.books.loans.get(loan_id)
+    # What cannot be a number of ours is not asked for: a store refuses a long key with an error.
+    loan = desk.books.loans.get(loan_id) if _LOAN_ID.fullmatch(loan_id) else None
     if loan is None or loan.borrower_id != borrower_id:
         raise NotFoundError(loan_id)
     return loan
+
+
+def own_quote(*, borrower_id: str, quote_id: str, desk: Desk) -> QuotedTerms:
+    """Read what was quoted to the borrower.
+
+    :raises NotFoundError: if nothing was, or it was quoted to another.
+    """
+    quoted = desk.quotes.get(quote_id) if is_quote_id(quote_id) else None
+    if quoted is None or quoted.borrower_id != borrower_id:
+        raise NotFoundError(quote_id)
+    return quoted
 
 
 def standing_of(*, loan: Loan, as_of: date, desk: Desk) -> prepayment.Standing:
@@ -237,8 +251,8 @@ def start(
     :raises NotFoundError: if the borrower has no such loan, or no such quote for it.
     :raises CrowdedLoanError: if the slot could not be claimed for the crowd.
     """
-    quoted = desk.quotes.get(quote_id)
-    if quoted is None or (quoted.borrower_id, quoted.loan_id) != (borrower_id, loan_id):
+    quoted = own_quote(borrower_id=borrower_id, quote_id=quote_id, desk=desk)
+    if quoted.loan_id != loan_id:
         raise NotFoundError(quote_id)
     order_no = order_no_of_quote(business_date=quoted.as_of, quote_id=quote_id, loan_id=loan_id)
     for _ in range(CLAIMS_MAX):
@@ -252,7 +266,7 @@ def start(
             return slot
         # Before the claim: whoever dies behind it leaves somebody who will look.
         desk.active_orders.open(business_date=quoted.as_of, order_no=order_no, at=now)
-        desk.asks.put([AskMessage(order_no=order_no, rung=None)], delay_seconds=NET_SECONDS)
+        desk.asks.put([AskMessage(order_no=order_no)], delay_seconds=NET_SECONDS)
         try:
             desk.books.loans.write(replace(loan, slot=replace(slot, request=request)))
         except MovedByAnotherError:

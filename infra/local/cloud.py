@@ -29,6 +29,7 @@ from simulators import keys
 
 PORT_SETTING = "AFTERLOAN_PORT_BASE"
 PORT_BASE = 9200
+PORT_BASE_MAX = 65_000
 PORTS = 5
 REGION = "cn-north-1"
 ACCOUNT = "000000000000"
@@ -37,6 +38,10 @@ EXCHANGE_BUCKET = f"afterloan-{STAGE}-exchange-{ACCOUNT}"
 START_SECONDS = 60.0
 STOP_SECONDS = 5.0
 ROOT = Path(__file__).resolve().parents[2]
+
+
+class IllegalPortError(ValueError):
+    """The setting of the ports is no port."""
 
 
 class NoFreePortsError(Exception):
@@ -60,8 +65,14 @@ class Ports:
 
     @classmethod
     def from_environ(cls) -> Self:
-        """Read the base port from AFTERLOAN_PORT_BASE (9200)."""
-        return cls.from_base(int(os.environ.get(PORT_SETTING, PORT_BASE)))
+        """Read the base port from AFTERLOAN_PORT_BASE (9200).
+
+        :raises IllegalPortError: if it is none.
+        """
+        given = os.environ.get(PORT_SETTING, str(PORT_BASE))
+        if not (given.isascii() and given.isdigit() and 1024 <= int(given) <= PORT_BASE_MAX):
+            raise IllegalPortError(f"{PORT_SETTING} is not a port from 1024 on: {given!r}")
+        return cls.from_base(int(given))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -28,9 +28,13 @@ def with_batch_actions(node: Any) -> Any:
 def put_secrets(cloud: Cloud) -> None:
     """Put the platforms' keys and the pages' key; the same again makes no new version."""
     client = cloud.client("secretsmanager")
-    for platform in ("payment", "sms"):
-        value = (cloud.keys_of(platform) / "merchant.json").read_text()
-        _put_secret(client, f"afterloan/{STAGE}/{platform}-platform", value)
+    public = {}
+    for name in ("payment", "sms"):
+        given = json.loads((cloud.keys_of(name) / "merchant.json").read_text())
+        ours = {key: given[key] for key in ("key_id", "private_key_pem")}
+        _put_secret(client, f"afterloan/{STAGE}/{name}-platform", json.dumps(ours))
+        public[f"{name}-platform"] = given["platform_public_keys"]
+    _put_secret(client, f"afterloan/{STAGE}/public-keys", json.dumps(public, sort_keys=True))
     pages = f"afterloan/{STAGE}/pages"
     if "current" not in json.loads(client.get_secret_value(SecretId=pages)["SecretString"]):
         _put_secret(client, pages, _page_keys(cloud.keys_of("pages")))

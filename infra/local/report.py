@@ -12,6 +12,7 @@ from chalicelib.domain.due import Due
 from chalicelib.domain.loan import Loan, Schedule, Slot
 from chalicelib.domain.money import Money
 from chalicelib.domain.run import Tally
+from chalicelib.flows import borrower_loans
 from chalicelib.settings import settings
 from infra.local import controls
 from infra.local.borrowers import of_borrowers
@@ -187,7 +188,7 @@ def as_text(found: Mapping[str, Any]) -> str:
     lines += ["Texts 短信"]
     lines += [_row(name, f"{count:>6} 条") for name, count in texts["by_scenario"].items()]
     lines += [_row(f"receipt {name}", f"{count:>6}") for name, count in texts["by_receipt"].items()]
-    lines += ["", "Cost: DynamoDB write units a deduction, loans + journal"]
+    lines += ["", "Cost: DynamoDB write units a deduction of a round, loans + journal"]
     lines += [
         _row(
             name,
@@ -266,27 +267,35 @@ def _row(name: str, value: str) -> str:
     return f"  {name:<34} {value}"
 
 
-def loan_as_text(loan: Loan, schedule: Schedule, dues: Due, deductions: Sequence[Deduction]) -> str:
-    """Write one loan."""
+def loan_as_text(loan: Loan, schedule: Schedule, dues: Due, payments: Sequence[Deduction]) -> str:
+    """Write one loan; `schedule` is the whole of it, what it was before it was cut again too."""
     slot = f"{loan.slot.order_no}, {loan.slot.amount} 元" if loan.slot else "free"
+    settled_from = borrower_loans.settled_ahead_from(payments)
+    unpaid = sum(row.number >= loan.position.instalment_no for row in schedule)
     lines = [
         f"{loan.loan_id}  {loan.status}  {loan.mode}  {loan.product}  borrower {loan.borrower_id}",
         _row(
-            "principal", f"{loan.principal} 元 at {loan.annual_rate:%}, {len(schedule)} instalments"
+            "principal",
+            f"{loan.principal} 元 at {loan.annual_rate:%}, {schedule[-1].number} instalments,"
+            f" {unpaid} of them unpaid",
         ),
         _row("oldest unpaid", f"{loan.unpaid_due_on or '-'}  ({dues.dpd} days past due)"),
         _row(f"owed on {dues.as_of}", f"{dues.amount} 元"),
         _row("in flight", slot),
+        _row("last failure", loan.last_failure or "-"),
         _row("hold", loan.hold or "-"),
         "",
-        "schedule",
+        f"schedule {loan.schedule_version:<9}{'principal':>15}{'interest':>14}{'together':>14}",
     ]
-    lines += [
-        f"  {row.number:>3}  {row.due_on}  {row.principal!s:>14}  {row.interest!s:>12}"
-        + ("  paid" if row.number < loan.position.instalment_no else "")
-        for row in schedule
-    ]
-    lines += ["", "deductions", *(_deduction_line(record) for record in deductions)]
+    for row in schedule:
+        state = "paid" if row.number < loan.position.instalment_no else ""
+        if settled_from is not None and row.number >= settled_from:
+            state = "settled early"
+        lines.append(
+            f"  {row.number:>3}  {row.due_on}  {row.principal!s:>14}{row.interest!s:>14}"
+            f"{row.total!s:>14}  {state}"
+        )
+    lines += ["", "payments", *(_deduction_line(record) for record in payments)]
     return "\n".join(lines)
 
 
@@ -316,7 +325,8 @@ def _deduction_line(record: Deduction) -> str:
     result = record.result
     parts = record.components
     return (
-        f"  {record.order_no}  {result.status}  {record.amount} 元"
+        f"  {record.order_no}  {record.recorded_at:%Y-%m-%d %H:%M:%S}  {record.kind}"
+        f"  {result.status}  {record.amount} 元"
         f" = {parts.principal} + {parts.interest} + {parts.penalty}"
         f"  {result.trade_no or result.failure_code}  by {record.settled_by}"
     )

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from botocore.client import BaseClient
 from moto import mock_aws
 
 from chalicelib.adapters.dynamodb import tables
@@ -170,6 +171,30 @@ class TestSchedules:
         assert not schedules.add("LN1", 1, other, source="g:2")
         assert schedules.get("LN1", 1) == first
         assert schedules.get_many([("LN1", 1), ("LN2", 1)]) == {"LN1": first.instalments}
+
+    def test_are_read_again_as_fresh_as_can_be_where_a_cheap_read_lags(self, monkeypatch):
+        """DynamoDB may not yet know in one copy what it has written to the others."""
+        first = a_cut()
+        call = BaseClient._make_api_call
+
+        def lagging(client, operation, parameters):
+            wanted = parameters.get("RequestItems", {}) or {"table": parameters}
+            is_fresh = all(one.get("ConsistentRead") for one in wanted.values())
+            if operation in {"GetItem", "BatchGetItem"} and not is_fresh:
+                return {"Responses": {}, "UnprocessedKeys": {}}
+            return call(client, operation, parameters)
+
+        with mock_aws():
+            tables.bind("test", region="us-east-1")
+            tables.ScheduleRow.create_table(wait=True)
+            stored = DynamoSchedules()
+            stored.add("LN1", 1, first, source="f:2")
+            monkeypatch.setattr(BaseClient, "_make_api_call", lagging)
+
+            assert stored.get("LN1", 1) == first
+            assert stored.get_many([("LN1", 1)]) == {"LN1": first.instalments}
+            with pytest.raises(KeyError):
+                stored.get("LN2", 1)
 
 
 class TestJournal:

@@ -312,10 +312,13 @@ def _furnish(key_folder):
     )
     boto3.client("s3", region_name=REGION).create_bucket(Bucket=BUCKET)
     secrets = boto3.client("secretsmanager", region_name=REGION)
-    merchant = (key_folder / "merchant.json").read_text()
-    pages = {"current": "k1", "keys": {"k1": "00ff" * 32}}
-    for name, secret in (("payment-platform", merchant), ("pages", json.dumps(pages))):
-        secrets.create_secret(Name=f"afterloan/test/{name}", SecretString=secret)
+    merchant = json.loads((key_folder / "merchant.json").read_text())
+    for name, secret in {
+        "payment-platform": {name: merchant[name] for name in ("key_id", "private_key_pem")},
+        "public-keys": {"payment-platform": merchant["platform_public_keys"]},
+        "pages": {"current": "k1", "keys": {"k1": "00ff" * 32}},
+    }.items():
+        secrets.create_secret(Name=f"afterloan/test/{name}", SecretString=json.dumps(secret))
 
 
 def _close_connections():

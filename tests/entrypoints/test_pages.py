@@ -231,6 +231,12 @@ class TestALoan:
                 bodies.add(browser.text.replace(loan_id, "-"))
             assert len(bodies) == 1
 
+    @pytest.mark.parametrize(
+        "path", ["/m/loans/{}", "/m/confirm?q=Q{}", "/m/result?o=20261124-1-{}"]
+    )
+    def test_whose_number_cannot_be_one_is_not_there(self, browser, path):
+        assert browser.get(path.format("L" * 3000)).status == 404
+
     def test_that_is_not_there_is_not_asked_for_without_end(self, browser):
         for _ in range(20):
             assert browser.get("/m/loans/LN9").status == 404

@@ -6,9 +6,10 @@ from datetime import time, timedelta
 
 import pytest
 
-from chalicelib.domain.deduction import SkipReason
+from chalicelib.domain.deduction import Kind, SkipReason
 from chalicelib.domain.money import Money, total
-from chalicelib.flows import deduction, deduction_round, due_list, sweep, watch
+from chalicelib.domain.prepayment import Wish
+from chalicelib.flows import deduction, deduction_round, due_list, early_repayment, sweep, watch
 from chalicelib.flows.ports import AskMessage, DeductionMessage, WalkMessage
 from tests.builders import TODAY, a_loan, a_schedule, at
 from tests.fakes import Crash, World
@@ -179,6 +180,36 @@ class TestTheRounds:
         ]
         assert sorted(listed) == ["LN2", "LN3"]
         assert totals_of(world, "round_2")["succeeded"]["count"] == 1
+
+    def test_the_second_takes_what_another_order_kept_from_the_first(self):
+        """A borrower's order held the loan at eight, and failed."""
+        world = World()
+        loan = world.book(a_loan("LN1"), a_schedule())
+        due_list.make(business_date=TODAY, now=at(0, 10), desk=world.morning)
+        drain(world, at(0, 10))
+        wish = Wish(kind=Kind.INSTALMENT)
+        asked = {"borrower_id": "B1", "loan_id": "LN1", "now": at(7, 58), "desk": world.repaying}
+        quote = early_repayment.quote(wish=wish, **asked)
+        early_repayment.start(quote_id=quote.quote_id, request="r", **asked)
+        world.repayments._take_all()
+        for round_no, hour in ((1, 8), (2, 16)):
+            deduction_round.start(
+                business_date=TODAY, round_no=round_no, now=at(hour), desk=world.rounds
+            )
+            for message in world.walks._take_all():
+                deduction_round.send_out(message=message, now=at(hour), desk=world.rounds)
+            for message in world.deductions._take_all():
+                deduction.take(message=message, now=at(hour), desk=world.deducting)
+            sweep.run(now=at(hour, 30), desk=world.sweeping)
+            if round_no == 1:
+                assert totals_of(world, "round_1")["skipped"]["slot_taken"]["count"] == 1
+                world.platform.script[loan.agreement_no] = ["insufficient_funds"]
+                deduction.send(
+                    message=AskMessage(order_no=quote.order_no), now=at(9), desk=world.deducting
+                )
+
+        assert totals_of(world, "round_2")["succeeded"]["count"] == 1
+        assert list(world.platform.charged.values()) == [1]
 
     def test_cannot_start_without_a_complete_list(self):
         world = a_book(World())

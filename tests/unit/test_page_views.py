@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from chalicelib.domain.deduction import Kind
-from chalicelib.domain.loan import Slot
+from chalicelib.domain.loan import LoanStatus, Slot
 from chalicelib.domain.money import Components, Money, total
 from chalicelib.domain.position import Position
 from chalicelib.domain.prepayment import Wish
@@ -65,7 +65,8 @@ class TestAnAmount:
         [
             ("", "amount_missing"),
             ("   ", "amount_missing"),
-            ("1,000", "amount_commas"),
+            ("1,00", "amount_commas"),
+            ("10,00,000", "amount_commas"),
             ("1，000", "amount_commas"),
             ("1000,50", "amount_commas"),
             *(
@@ -247,5 +248,14 @@ class TestProgress:
 
 def test_a_position_inside_an_instalment_shows_what_is_left_of_it():
     view = view_of(position=Position(principal_paid=Money(500_00)))
-    first = page_views.plan_of(view)[0]
+    schedule = view.standing.cut.instalments
+    first = page_views.plan_of(view, schedule=schedule, settled_ahead_from=None)[0]
     assert first.left == first.amount - Money(500_00)
+
+
+def test_instalments_that_were_settled_early_are_not_shown_as_paid():
+    view = view_of(position=Position(instalment_no=7), status=LoanStatus.SETTLED)
+    schedule = view.standing.cut.instalments
+    plan = page_views.plan_of(view, schedule=schedule, settled_ahead_from=3)
+
+    assert [row.state for row in plan] == ["paid"] * 2 + ["settled"] * 4

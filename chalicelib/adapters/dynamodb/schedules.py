@@ -1,6 +1,7 @@
 """Schedules, in DynamoDB: one immutable item a version, packed as text."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import date
 from decimal import Decimal
 
@@ -14,18 +15,21 @@ from chalicelib.domain.schedule import Cut, Instalment, Terms
 
 class DynamoSchedules:
     def get(self, loan_id: str, version: int) -> Cut:
-        try:
-            row = ScheduleRow.get(loan_id, version)
-        except ScheduleRow.DoesNotExist as error:
-            raise KeyError((loan_id, version)) from error
+        row = _row_of(loan_id, version)
         return Cut(terms=terms_of(row.terms), instalments=unpacked(row.instalments))
 
     def get_many(self, wanted: Sequence[tuple[str, int]]) -> Mapping[str, Schedule]:
-        return {
-            row.loan_id: unpacked(row.instalments)
+        found = {
+            row.loan_id: row.instalments
             for keys in chunks(wanted)
             for row in ScheduleRow.batch_get(list(keys))
         }
+        # A head is read as fresh as can be: its schedule may be newer than a cheap read knows.
+        missing = [key for key in wanted if key[0] not in found]
+        for keys in chunks(missing):
+            for row in ScheduleRow.batch_get(list(keys), consistent_read=True):
+                found[row.loan_id] = row.instalments
+        return {loan_id: unpacked(text) for loan_id, text in found.items()}
 
     def add(self, loan_id: str, version: int, cut: Cut, *, source: str) -> bool:
         row = ScheduleRow(
@@ -44,6 +48,14 @@ class DynamoSchedules:
         except ConditionFailedError:
             return False
         return True
+
+
+def _row_of(loan_id: str, version: int) -> ScheduleRow:
+    """Read a schedule cheaply, for it never changes; one that was only just written, again."""
+    for is_fresh in (False, True):
+        with suppress(ScheduleRow.DoesNotExist):
+            return ScheduleRow.get(loan_id, version, consistent_read=is_fresh)
+    raise KeyError((loan_id, version))
 
 
 def text_of(terms: Terms) -> str:
