@@ -181,7 +181,7 @@ class TestSchedules:
             wanted = parameters.get("RequestItems", {}) or {"table": parameters}
             is_fresh = all(one.get("ConsistentRead") for one in wanted.values())
             if operation in {"GetItem", "BatchGetItem"} and not is_fresh:
-                return {"Responses": {}, "UnprocessedKeys": {}}
+                return {"Responses": dict.fromkeys(wanted, ()), "UnprocessedKeys": {}}
             return call(client, operation, parameters)
 
         with mock_aws():

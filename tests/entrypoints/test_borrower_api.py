@@ -126,7 +126,7 @@ class TestAQuote:
 
 class TestARepayment:
     def test_outside_the_borrowers_hours_is_refused(self, house, phone):
-        house.clock(at(23, 50))
+        house.clock(at(23, 59, second=59))
 
         assert refused(phone.pays(phone.quote()["quote_id"])) == (409, "window_closed")
         assert (house.orders(), house.waiting("repayments")) == ([], [])

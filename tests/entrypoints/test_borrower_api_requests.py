@@ -98,7 +98,11 @@ def said_of(answer):
 
 
 class TestAKey:
-    def test_43_that_is_missing_or_none_is_refused_and_nothing_is_started(self, house, phone):
+    def test_43_that_is_missing_or_none_is_refused_and_nothing_is_started(
+        self, house, phone, monkeypatch
+    ):
+        monkeypatch.setenv("REPAYMENTS_PER_MINUTE", "20")
+        house.restart()
         body = {"quote_id": phone.quote()["quote_id"]}
         missing = [phone.post(REPAYMENTS, body, headers=given) for given in ({}, a_key(""))]
         bad = [phone.post(REPAYMENTS, body, headers=a_key(key)) for key in NO_KEYS]

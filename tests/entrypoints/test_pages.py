@@ -256,8 +256,18 @@ class TestALoan:
         browser.pay(LN1="full")
         site.work()
         browser.get("/m/loans/LN1")
-        assert browser.text.count('<li class="row row-paid">') == 6
+        # Settled ahead of the first due date: none of the six was paid, and none will be.
+        assert browser.text.count('<li class="row row-settled">') == 6
+        assert "利息" not in browser.text.partition("还款计划")[2].partition("还款记录")[0]
         assert "全部结清" in browser.text
+
+    def test_that_was_cut_again_still_shows_what_was_paid_before(self, site, browser):
+        site.lend(due_in_days=0)
+        browser.pay(LN1="5000")
+        site.work()
+        browser.get("/m/loans/LN1")
+        assert browser.text.count('<li class="row row-paid">') == 1
+        assert browser.text.count('<li class="row row-ahead">') == 5
 
 
 class TestPaying:
@@ -292,10 +302,10 @@ class TestPaying:
     def test_asks_for_an_amount_it_can_read_and_keeps_what_was_typed(self, site, browser):
         site.lend("LN1")
         site.lend("LN2")
-        browser.choose(LN1="1,000", LN2="full")
+        browser.choose(LN1="1,00", LN2="full")
         assert browser.status == 422
-        assert "金额里不要用逗号" in browser.text
-        assert 'value="1,000"' in browser.text
+        assert "逗号只能隔开千位" in browser.text
+        assert 'value="1,00"' in browser.text
         assert 'aria-invalid="true"' in browser.text
         assert re.search(r'id="choice.LN2.full"[^>]*checked', browser.text)
         assert not site.world.repayments.messages

@@ -99,10 +99,10 @@ class TestTheUnfinished:
             "active_orders": world.active_orders,
             "books": world.books,
         }
-        assert active_orders.unfinished(**unfinished) == []
+        assert not active_orders.unfinished(**unfinished)
         start(world, quote)
 
-        assert active_orders.unfinished(**unfinished) == [quote.order_no]
+        assert list(active_orders.unfinished(**unfinished)) == [quote.order_no]
 
     def test_are_not_those_of_loans_nobody_knows(self):
         world = a_world()

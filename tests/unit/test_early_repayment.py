@@ -207,7 +207,7 @@ class TestAnOrder:
             "FakeQueue.put",
         ]
         assert list(world.active_orders.of_day(TODAY)) == [(quote.order_no, NOW)]
-        assert world.asks.messages == [AskMessage(order_no=quote.order_no, rung=None)]
+        assert world.asks.messages == [AskMessage(order_no=quote.order_no)]
         assert world.asks.delays == [30]
         assert world.repayments.messages == [AskMessage(order_no=quote.order_no)]
 

@@ -1,6 +1,7 @@
 """bin/afterloan token, link, block, unblock: what they ask for, and what they refuse."""
 
 import argparse
+from types import SimpleNamespace
 
 import pytest
 import urllib3
@@ -13,6 +14,13 @@ from infra.local import controls, office
 from infra.local.office import CommandError
 
 BORROWER = {"stage": "local", "borrower": "B1", "json": False, "dry_run": False, "by": "ops"}
+
+
+@pytest.fixture(autouse=True)
+def book(monkeypatch):
+    """B1 has a loan, and nobody else."""
+    loans = SimpleNamespace(of_borrower=lambda who: ["LN1"] if who == "B1" else [])
+    monkeypatch.setattr(wiring, "books", lambda: SimpleNamespace(loans=loans))
 
 
 def options(**given):
@@ -34,6 +42,12 @@ class TestToken:
         assert identity.token(options(json=True))["expires_in"] == 60
         payload = {"sub": "B1", "roles": ["borrower"], "seconds": 60, "audience": "afterloan"}
         assert asked[0] == ("http://127.0.0.1:9874", "tokens", payload)
+
+    def test_warns_of_a_borrower_without_a_loan(self, monkeypatch, capsys):
+        monkeypatch.setattr(controls, "tell", lambda *_: {"access_token": "a.b.c"})
+
+        assert identity.token(options(borrower="NOPE")) == "a.b.c"
+        assert capsys.readouterr().err == "afterloan: NOPE has no loan in the book\n"
 
     @pytest.mark.parametrize("wrong", [{"stage": "prod"}, {"stage": "test"}])
     def test_is_given_away_locally_only(self, wrong):

@@ -41,7 +41,7 @@ def _families():
     yield from (f"choice.{kind.value}" for kind in KINDS)
     for recut in Recut:
         yield from (f"recut.{recut.value}", f"recut.{recut.value}.why")
-    yield from (f"plan.{state}" for state in ("paid", "overdue", "due_today", "ahead"))
+    yield from (f"plan.{state}" for state in ("paid", "settled", "overdue", "due_today", "ahead"))
     yield from (f"state.{state}" for state in (*OrderState, "NOT_SENT", "REFUSED"))
     yield from (f"result.{outcome}" for outcome in OUTCOMES)
     yield from (f"result.{outcome}.next" for outcome in OUTCOMES if outcome != "processing")
