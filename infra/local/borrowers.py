@@ -40,10 +40,13 @@ class Wanted:
 
 
 def repay(cloud: Cloud, business_date: date) -> int:
-    """Let borrowers repay, and say how many orders they have started.
+    """Let borrowers repay, once on a date, and say how many orders they have started.
 
     :raises RefusedByTheApiError: if the API refuses what it offers.
     """
+    journal = wiring.books().journal.of_day(business_date)
+    if of_borrowers([record for record in journal if isinstance(record, Deduction)]):
+        return 0
     api = office.api_url(STAGE)
     return sum(_repay(cloud, api, wanted) for wanted in _wishes(cloud, api, business_date))
 
