@@ -12,6 +12,7 @@ PATIENCE = timedelta(minutes=10)
 """How long a round's own messages are given before the sweep puts them again."""
 
 DAYS_BACK = 30
+MINUTES_BETWEEN = 15
 
 NOT_YET = (deduction_round.DueListMissingError, deduction_round.RoundNotOverError)
 """Why a round that is late cannot start with this sweep; a later one tries again."""
@@ -65,7 +66,8 @@ def run(*, now: datetime, desk: Desk) -> Report:
                 waiting += len(found.waiting)
     # One question each, unless earlier ones still wait for their turn.  Those of the ladder and of
     # orders just started are delayed, and always there: they keep nobody from being asked after.
-    if not desk.asks.is_at_work():
+    # Nor does a message that fails again and again: once an hour everybody is asked after.
+    if now.minute < MINUTES_BETWEEN or not desk.asks.is_at_work():
         desk.asks.put(AskMessage(order_no=no, rung=None) for no in unfinished)
     # After the tallies, for they say whether the round before is over.
     started = tuple(_start_what_is_late(now=now, desk=desk))

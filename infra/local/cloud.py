@@ -5,6 +5,7 @@ file, logs, keys, MiniStack's data and temporary files, builds.  Two runs with d
 ports do not meet.  MiniStack keeps its state in memory: `down` forgets it.
 """
 
+import atexit
 import fcntl
 import os
 import shutil
@@ -12,7 +13,7 @@ import sys
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, Self
+from typing import Any, Self
 
 import boto3
 from botocore.config import Config
@@ -136,13 +137,10 @@ def reserve_base(first: int) -> int:
             lock.close()
             continue
         if not any(is_listening(port) for port in range(base, base + PORTS)):
-            _reserved.append(lock)
+            atexit.register(lock.close)
             return base
         lock.close()
     raise NoFreePortsError(f"no five free ports in a row from {first} on; set {PORT_SETTING}")
-
-
-_reserved: list[IO[str]] = []
 
 
 def up(home: Path, ports: Ports, *, strict: bool = True) -> Cloud:

@@ -66,6 +66,19 @@ class TestTheSweep:
 
         assert world.asks.messages[-1] == AskMessage(order_no=order_no, rung=None)
 
+    def test_asks_once_an_hour_though_the_queue_is_at_work(self):
+        """A message that nobody can work stays in the queue for hours."""
+        world = a_world("wrong_amount")
+        start(world, quoted(world))
+        send_all(world)
+        [order_no] = noted(world)
+        for hour, minute, asked in ((10, 45, 0), (11, 0, 1)):
+            world.asks._take_all()
+            world.asks.put([AskMessage(order_no="poison")])
+            sweep_at(world, hour, minute)
+
+            assert world.asks.messages.count(AskMessage(order_no=order_no, rung=None)) == asked
+
     def test_has_an_order_posted_whose_worker_died_before_it(self):
         world = a_world()
         start(world, quoted(world))
