@@ -29,8 +29,7 @@ class Settings:
     `signed_path` is the path a platform signs when it calls us, made of the request's
     context: on AWS just its `path`.  `page_base` is what stands before the pages' own paths, made
     of the same: on AWS the stage, behind a domain of one's own nothing.  `window` is when
-    rounds may send, `active_window` when borrowers may pay: it ends before midnight, so that an
-    order is answered on its own date.
+    rounds may send, `active_window` when borrowers may pay: neither reaches over midnight.
     """
 
     stage: str

@@ -70,9 +70,8 @@ class Account:
         offered = self.offer(wish, as_of)
         assert isinstance(offered, Offer), offered
         slot = loans.slot_of_offer(
-            loan=self.loan, offered=offered, order_no="Q", as_of=as_of, now=at(10, day=as_of)
+            offered=offered, order_no="Q", as_of=as_of, now=at(10, day=as_of)
         )
-        assert isinstance(slot, Slot), slot
         return replace(self.loan, slot=slot)
 
     def after(self, wish: Wish | Kind, as_of: date) -> "Account":

@@ -50,6 +50,16 @@ class Outside:
         self.boundaries += 1
 
 
+class MonotonicClock:
+    """Seconds that pass when a test says so."""
+
+    def __init__(self) -> None:
+        self.seconds = 1000.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
 class _Counted:
     """Counts the boundaries of every public method."""
 

@@ -99,9 +99,9 @@ def repaid(world: World, wish: Wish, *, request: str = "r1") -> str:
     """Quote, start, and deliver; return the order's number."""
     quote = quoted(world, wish)
     begun = start(world, quote, request=request)
-    assert begun == Started(order_no=quote.order_no, amount_fen=quote.offered.amount.fen)
+    assert begun == Started(order_no=quote.terms.order_no, amount_fen=quote.offered.amount.fen)
     settle(world)
-    return quote.order_no
+    return quote.terms.order_no
 
 
 # --- what must hold ---------------------------------------------------------------------

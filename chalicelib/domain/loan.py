@@ -134,19 +134,22 @@ def standing(*, loan: Loan, cut: Cut, product: Product, as_of: date) -> Standing
     )
 
 
-def slot_of_offer(
-    *, loan: Loan, offered: Offer, order_no: str, as_of: date, now: datetime
-) -> Slot | SkipReason:
-    """Decide whether the loan may be deducted now, at the borrower's own wish.
+def why_barred(loan: Loan) -> SkipReason | None:
+    """Say why nothing may be paid on the loan now at its borrower's own wish; None if something may.
 
     A mandate that failed may be tried again by its owner; any other hold holds.
     """
     if loan.slot is not None:
         return SkipReason.SLOT_TAKEN
-    if loan.hold and not is_mandate_hold(loan.hold):
-        return SkipReason.ON_HOLD
     if loan.status is not LoanStatus.OPEN:
         return SkipReason.NOTHING_DUE
+    if loan.hold and not is_mandate_hold(loan.hold):
+        return SkipReason.ON_HOLD
+    return None
+
+
+def slot_of_offer(*, offered: Offer, order_no: str, as_of: date, now: datetime) -> Slot:
+    """Make the slot of a borrower's own wish, with all it takes to compute the wish again."""
     return Slot(
         order_no=order_no,
         amount=offered.amount,

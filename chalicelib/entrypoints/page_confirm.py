@@ -68,8 +68,7 @@ def confirm_part(*, kept: QuotedTerms, found: Quote | Refused, view: LoanView) -
     return ConfirmPart(
         card=card_of(view),
         quote_id=found.quote_id,
-        is_renewed=kept.parts_fen
-        != (parts.principal.fen, parts.interest.fen, parts.penalty.fen, offered.fee.fen),
+        is_renewed=kept.parts_fen != found.terms.parts_fen,
         kind=offered.kind,
         recut=offered.recut,
         amount=offered.amount,

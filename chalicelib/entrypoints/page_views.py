@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from chalicelib.domain import prepayment
 from chalicelib.domain.deduction import FAILURE_CLASSES, Kind
-from chalicelib.domain.loan import LoanStatus, Schedule, is_mandate_hold
+from chalicelib.domain.loan import LoanStatus, Schedule, why_barred
 from chalicelib.domain.money import Money, total
 from chalicelib.domain.position import unpaid
 from chalicelib.domain.prepayment import Limits, Refusal, Wish
@@ -171,7 +171,7 @@ def card_of(view: LoanView) -> LoanCard:
         dpd=view.due.dpd,
         next_on=ahead[0][0].due_on if is_open and ahead else None,
         next_amount=ahead[0][1].total if is_open and ahead else None,
-        is_payable=bool(view.kinds) and not _is_held(view),
+        is_payable=bool(view.kinds),
         order_in_flight=view.order_in_flight,
         last_failure=known(failure, FAILURE_CODES) if failure and is_open else "",
     )
@@ -229,7 +229,8 @@ def repay_part(
     """Offer what may be paid on one loan, with what the borrower has chosen so far."""
     card = card_of(view)
     if not card.is_payable:
-        return RepayPart(card=card, choice=choice, refusal=said(_why_not(view)))
+        refused = view.refused or Refused(code="not_offered")
+        return RepayPart(card=card, choice=choice, refusal=said(refused))
     amounts = _amounts(view)
     only = len(amounts) == 1
     return RepayPart(
@@ -261,18 +262,6 @@ def _amounts(view: LoanView) -> Mapping[Kind, Money | None]:
     return amounts
 
 
-def _why_not(view: LoanView) -> Refused:
-    if view.order_in_flight:
-        return Refused(code="loan_busy", order_no=view.order_in_flight)
-    if view.loan.status is not LoanStatus.OPEN:
-        return Refused(code="settled")
-    return Refused(code="on_hold" if _is_held(view) else "not_offered")
-
-
-def _is_held(view: LoanView) -> bool:
-    return bool(view.loan.hold) and not is_mandate_hold(view.loan.hold)
-
-
 def _badge(view: LoanView, as_of: date) -> Badge:
     if view.loan.status is not LoanStatus.OPEN:
         return Badge.SETTLED
@@ -282,7 +271,7 @@ def _badge(view: LoanView, as_of: date) -> Badge:
         return Badge.OVERDUE
     if any(line.due_on == as_of for line in view.due.lines):
         return Badge.DUE_TODAY
-    return Badge.HELD if _is_held(view) else Badge.CURRENT
+    return Badge.HELD if why_barred(view.loan) else Badge.CURRENT
 
 
 def _state(row: Instalment, *, is_unpaid: bool, as_of: date) -> str:

@@ -6,11 +6,7 @@ from collections.abc import Sequence
 from chalice.app import Response
 
 from chalicelib import wiring
-from chalicelib.domain.deduction import (
-    IllegalOrderNumberError,
-    facts_of,
-    order_no_of_quote,
-)
+from chalicelib.domain.deduction import IllegalOrderNumberError, facts_of
 from chalicelib.domain.notice_text import masked
 from chalicelib.entrypoints import page_confirm, page_forms, page_progress, page_views
 from chalicelib.entrypoints.borrower_requests import slow_down
@@ -183,14 +179,7 @@ def _confirm_part(visit: Visit, terms: QuotedTerms) -> page_confirm.ConfirmPart:
 
 def _begun(visit: Visit, terms: QuotedTerms) -> str:
     """Name the quote's order if it has begun: whoever comes back must not pay a second time."""
-    order_no = _order_no_of(terms)
-    try:
-        borrower_loans.order_of(
-            borrower_id=visit.borrower_id, order_no=order_no, desk=wiring.repayments()
-        )
-    except NotFoundError:
-        return ""
-    return order_no
+    return terms.order_no if _order(visit, terms.order_no) else ""
 
 
 # --- start ------------------------------------------------------------------------------
@@ -214,8 +203,8 @@ def started(visit: Visit) -> Response:
     for loan_id, terms in kept.items():
         found = _start(visit, terms, key=key)
         # Refused for the very order this quote has become: another tab was first.
-        if isinstance(found, Started) or found.order_no == _order_no_of(terms):
-            orders.append(_order_no_of(terms))
+        if isinstance(found, Started) or found.order_no == terms.order_no:
+            orders.append(terms.order_no)
         else:
             refusals[loan_id] = page_views.said(found)
     fresh = [told.fresh_id for told in refusals.values() if told.fresh_id]
@@ -315,9 +304,3 @@ def _loan_id_of(order_no: str) -> str:
         return facts_of(order_no)[2]
     except IllegalOrderNumberError as error:
         raise NotFoundError(order_no) from error
-
-
-def _order_no_of(terms: QuotedTerms) -> str:
-    return order_no_of_quote(
-        business_date=terms.as_of, quote_id=terms.quote_id, loan_id=terms.loan_id
-    )

@@ -24,6 +24,7 @@ from chalicelib.domain.schedule import Instalment
 from chalicelib.flows.early_repayment import (
     Desk,
     NotFoundError,
+    Refused,
     own_loan,
     standing_of,
     why_not,
@@ -43,7 +44,7 @@ class OrderState(StrEnum):
 class LoanView:
     """A loan as its borrower sees it on a date.
 
-    `kinds` are what he may pay now, none while an order is in flight or the loan is held;
+    `refused` says why he may pay nothing now, whatever he wishes, and then `kinds` are none;
     `upcoming` are the unpaid instalments, oldest first.
     """
 
@@ -53,6 +54,7 @@ class LoanView:
     outstanding: Money
     due: Due
     upcoming: tuple[Instalment, ...]
+    refused: Refused | None
     kinds: tuple[Kind, ...]
     recuts: tuple[Recut, ...]
     limits: Limits | None
@@ -178,7 +180,7 @@ def _view(loan: Loan, *, now: datetime, desk: Desk) -> LoanView:
     standing = standing_of(loan=loan, as_of=now.date(), desk=desk)
     schedule = standing.cut.instalments
     is_open = loan.status is LoanStatus.OPEN
-    is_payable = why_not(loan=loan, desk=desk) is None
+    refused = why_not(loan=loan, desk=desk)
     return LoanView(
         loan=loan,
         standing=standing,
@@ -186,7 +188,8 @@ def _view(loan: Loan, *, now: datetime, desk: Desk) -> LoanView:
         outstanding=outstanding_principal(loan.position, schedule) if is_open else ZERO,
         due=owed(loan=loan, schedule=schedule, product=standing.product, as_of=now.date()),
         upcoming=tuple(instalment for instalment, _ in unpaid(loan.position, schedule)),
-        kinds=prepayment.kinds_offered(standing) if is_payable else (),
+        refused=refused,
+        kinds=() if refused else prepayment.kinds_offered(standing),
         recuts=prepayment.recuts_offered(standing),
-        limits=prepayment.limits(standing) if is_payable else None,
+        limits=None if refused else prepayment.limits(standing),
     )

@@ -13,7 +13,7 @@ from typing import Protocol
 from chalicelib.domain import loan as loans
 from chalicelib.domain import prepayment
 from chalicelib.domain.deduction import Deduction, SkipReason, is_quote_id, order_no_of_quote
-from chalicelib.domain.loan import Loan, LoanStatus, Mode, Slot
+from chalicelib.domain.loan import Loan, Mode, Slot
 from chalicelib.domain.prepayment import Limits, Offer, Refusal, Wish
 from chalicelib.domain.window import SendWindow
 from chalicelib.flows.active_orders import ActiveOrders
@@ -30,6 +30,11 @@ NET_SECONDS = 30
 """When an order is looked after whose request died between the claim and its message."""
 
 CLAIMS_MAX = 3
+BARRED = {
+    SkipReason.SLOT_TAKEN: "loan_busy",
+    SkipReason.NOTHING_DUE: "settled",
+    SkipReason.ON_HOLD: "on_hold",
+}
 _LOAN_ID = re.compile(r"[A-Za-z0-9_-]{1,32}", re.ASCII)
 
 
@@ -39,6 +44,41 @@ class NotFoundError(Exception):
 
 class CrowdedLoanError(Exception):
     """Others kept writing the loan's head: the request may be repeated."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class QuotedTerms:
+    """What is kept of a quote: enough to compute it again, and to see whether it still holds."""
+
+    quote_id: str
+    loan_id: str
+    borrower_id: str
+    wish: Wish
+    amount_fen: int
+    parts_fen: tuple[int, int, int, int]
+    schedule_version: int
+    as_of: date
+    expires_at: datetime
+
+    @property
+    def order_no(self) -> str:
+        """The number of the one order the quote may become."""
+        return order_no_of_quote(
+            business_date=self.as_of, quote_id=self.quote_id, loan_id=self.loan_id
+        )
+
+    def still_hold(self, found: "QuotedTerms") -> bool:
+        """Whether the quote says to the fen, part by part, what its wish costs now.
+
+        And of the same schedule: where no interest has run, a part costs the same before and
+        after another part was paid.
+        """
+        return (self.as_of, self.schedule_version, self.amount_fen, self.parts_fen) == (
+            found.as_of,
+            found.schedule_version,
+            found.amount_fen,
+            found.parts_fen,
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,25 +95,25 @@ class Quote:
     schedule_version: int
 
     @property
-    def order_no(self) -> str:
-        return order_no_of_quote(
-            business_date=self.as_of, quote_id=self.quote_id, loan_id=self.loan_id
+    def terms(self) -> QuotedTerms:
+        """What is kept of it."""
+        parts = self.offered.components
+        return QuotedTerms(
+            quote_id=self.quote_id,
+            loan_id=self.loan_id,
+            borrower_id=self.borrower_id,
+            wish=self.wish,
+            amount_fen=self.offered.amount.fen,
+            parts_fen=(
+                parts.principal.fen,
+                parts.interest.fen,
+                parts.penalty.fen,
+                self.offered.fee.fen,
+            ),
+            schedule_version=self.schedule_version,
+            as_of=self.as_of,
+            expires_at=self.expires_at,
         )
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class QuotedTerms:
-    """What is kept of a quote: enough to compute it again, and to see whether it still holds."""
-
-    quote_id: str
-    loan_id: str
-    borrower_id: str
-    wish: Wish
-    amount_fen: int
-    parts_fen: tuple[int, int, int, int]
-    schedule_version: int
-    as_of: date
-    expires_at: datetime
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -135,7 +175,7 @@ def quote(
         return refused
     quoted = _quoted(loan=loan, wish=wish, now=now, desk=desk)
     if isinstance(quoted, Quote):
-        desk.quotes.put(_kept(quoted))
+        desk.quotes.put(quoted.terms)
     return quoted
 
 
@@ -174,15 +214,9 @@ def standing_of(*, loan: Loan, as_of: date, desk: Desk) -> prepayment.Standing:
 
 def why_not(*, loan: Loan, desk: Desk) -> Refused | None:
     """Say why nothing can be paid on the loan now, whatever is wished for; None if something can."""
-    if loan.slot is not None:
-        return Refused(code="loan_busy", order_no=loan.slot.order_no)
-    if loan.status is not LoanStatus.OPEN:
-        return Refused(code="settled")
-    if loan.mode not in desk.served_modes:
-        return Refused(code="not_offered")
-    if loan.hold and not loans.is_mandate_hold(loan.hold):
-        return Refused(code="on_hold")
-    return None
+    if barred := loans.why_barred(loan):
+        return Refused(code=BARRED[barred], order_no=loan.slot.order_no if loan.slot else "")
+    return None if loan.mode in desk.served_modes else Refused(code="not_offered")
 
 
 def _quoted(*, loan: Loan, wish: Wish, now: datetime, desk: Desk) -> Quote | Refused:
@@ -207,25 +241,6 @@ def _quoted(*, loan: Loan, wish: Wish, now: datetime, desk: Desk) -> Quote | Ref
 def _midnight_after(now: datetime) -> datetime:
     """Return the end of the business date: a quote does not outlive it."""
     return datetime.combine(now.date() + timedelta(days=1), time.min, tzinfo=now.tzinfo)
-
-
-def _kept(quoted: Quote) -> QuotedTerms:
-    return QuotedTerms(
-        quote_id=quoted.quote_id,
-        loan_id=quoted.loan_id,
-        borrower_id=quoted.borrower_id,
-        wish=quoted.wish,
-        amount_fen=quoted.offered.amount.fen,
-        parts_fen=_parts_fen(quoted.offered),
-        schedule_version=quoted.schedule_version,
-        as_of=quoted.as_of,
-        expires_at=quoted.expires_at,
-    )
-
-
-def _parts_fen(offered: Offer) -> tuple[int, int, int, int]:
-    parts = offered.components
-    return parts.principal.fen, parts.interest.fen, parts.penalty.fen, offered.fee.fen
 
 
 def request_named(*, borrower_id: str, key: str) -> str:
@@ -254,14 +269,14 @@ def start(
     quoted = own_quote(borrower_id=borrower_id, quote_id=quote_id, desk=desk)
     if quoted.loan_id != loan_id:
         raise NotFoundError(quote_id)
-    order_no = order_no_of_quote(business_date=quoted.as_of, quote_id=quote_id, loan_id=loan_id)
+    order_no = quoted.order_no
     for _ in range(CLAIMS_MAX):
         # The head is read before the journal: had the order ended between the two reads, the
         # head's version would have moved and the claim below would fail.
         loan = own_loan(borrower_id=borrower_id, loan_id=loan_id, desk=desk)
         if begun := _begun(loan=loan, order_no=order_no, request=request, desk=desk):
             return begun
-        slot = _decide(loan=loan, quoted=quoted, order_no=order_no, now=now, desk=desk)
+        slot = _decide(loan=loan, quoted=quoted, now=now, desk=desk)
         if isinstance(slot, Refused):
             return slot
         # Before the claim: whoever dies behind it leaves somebody who will look.
@@ -294,37 +309,19 @@ def _on_its_way(*, order_no: str, amount_fen: int, desk: Desk) -> Started:
     return Started(order_no=order_no, amount_fen=amount_fen)
 
 
-def _decide(
-    *, loan: Loan, quoted: QuotedTerms, order_no: str, now: datetime, desk: Desk
-) -> Slot | Refused:
+def _decide(*, loan: Loan, quoted: QuotedTerms, now: datetime, desk: Desk) -> Slot | Refused:
     if refused := why_not(loan=loan, desk=desk):
         return refused
     found = _quoted(loan=loan, wish=quoted.wish, now=now, desk=desk)
     if isinstance(found, Refused):
         return found
-    if now >= quoted.expires_at or not _still_holds(quoted, found):
-        desk.quotes.put(_kept(found))
+    if now >= quoted.expires_at or not quoted.still_hold(found.terms):
+        desk.quotes.put(found.terms)
         return Refused(code="quote_expired", fresh=found)
     if not desk.window.is_open(now, quoted.as_of):
         return Refused(code="window_closed")
     if desk.controls.is_paused():
         return Refused(code="paused")
-    slot = loans.slot_of_offer(
-        loan=loan, offered=found.offered, order_no=order_no, as_of=quoted.as_of, now=now
+    return loans.slot_of_offer(
+        offered=found.offered, order_no=quoted.order_no, as_of=quoted.as_of, now=now
     )
-    if isinstance(slot, SkipReason):
-        return Refused(code="loan_busy" if slot is SkipReason.SLOT_TAKEN else "on_hold")
-    return slot
-
-
-def _still_holds(quoted: QuotedTerms, found: Quote) -> bool:
-    """Whether the quote says to the fen, part by part, what its wish costs now.
-
-    And of the same schedule: where no interest has run, a part costs the same before and after
-    another part was paid.
-    """
-    return quoted.schedule_version == found.schedule_version and (
-        quoted.as_of,
-        quoted.amount_fen,
-        quoted.parts_fen,
-    ) == (found.as_of, found.offered.amount.fen, _parts_fen(found.offered))

@@ -27,6 +27,7 @@ from chalicelib.adapters.access_tokens import (
 from chalicelib.adapters.issuer_keys import IssuerKeys
 from chalicelib.domain.identity import Identity
 from tests.builders import at
+from tests.fakes import MonotonicClock
 
 ISSUER, AUDIENCE = "https://issuer.test", "afterloan"
 NOW = int(at(9).timestamp())
@@ -88,14 +89,6 @@ def serving(issuer):
         thread.join()
 
 
-class Clock:
-    def __init__(self):
-        self.seconds = 1000.0
-
-    def __call__(self):
-        return self.seconds
-
-
 @pytest.fixture
 def issuer():
     return Issuer()
@@ -103,7 +96,7 @@ def issuer():
 
 @pytest.fixture
 def clock():
-    return Clock()
+    return MonotonicClock()
 
 
 @pytest.fixture

@@ -35,7 +35,9 @@ class TestTheSweep:
 
     def test_forgets_an_order_that_was_never_claimed_after_ten_minutes(self):
         world = a_world()
-        world.active_orders.open(business_date=TODAY, order_no=quoted(world).order_no, at=at(9))
+        world.active_orders.open(
+            business_date=TODAY, order_no=quoted(world).terms.order_no, at=at(9)
+        )
         sweep_at(world, 9, 10)
         assert noted(world) != []
         report = sweep.run(now=at(9, 10, second=1), desk=world.sweeping)
@@ -106,7 +108,7 @@ class TestTheUnfinished:
     def test_are_those_that_hold_their_loan(self):
         world = a_world("wrong_amount")
         quote = quoted(world)
-        world.active_orders.open(business_date=TODAY, order_no=quote.order_no, at=at(9))
+        world.active_orders.open(business_date=TODAY, order_no=quote.terms.order_no, at=at(9))
         unfinished = {
             "business_date": TODAY,
             "active_orders": world.active_orders,
@@ -115,7 +117,7 @@ class TestTheUnfinished:
         assert not active_orders.unfinished(**unfinished)
         start(world, quote)
 
-        assert list(active_orders.unfinished(**unfinished)) == [quote.order_no]
+        assert list(active_orders.unfinished(**unfinished)) == [quote.terms.order_no]
 
     def test_are_not_those_of_loans_nobody_knows(self):
         world = a_world()

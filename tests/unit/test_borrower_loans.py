@@ -105,7 +105,7 @@ class TestALoan:
         seen = view(world)
 
         assert (seen.kinds, seen.limits) == ((), None)
-        assert seen.order_in_flight == quote.order_no
+        assert seen.order_in_flight == quote.terms.order_no
         settle(world)
         assert view(world).order_in_flight == ""
         assert Kind.FULL in view(world).kinds
@@ -137,7 +137,7 @@ class TestAnOrder:
         world = a_world()
         quote = quoted(world, WISHES["full"])
         start(world, quote)
-        seen = order(world, quote.order_no)
+        seen = order(world, quote.terms.order_no)
 
         assert (seen.state, seen.kind, seen.loan_id) == (OrderState.PROCESSING, Kind.FULL, "LN1")
         assert (seen.amount, seen.fee) == (quote.offered.amount, quote.offered.fee)
@@ -150,7 +150,7 @@ class TestAnOrder:
         start(world, quote)
         send_all(world)
 
-        assert order(world, quote.order_no).state is OrderState.PROCESSING
+        assert order(world, quote.terms.order_no).state is OrderState.PROCESSING
 
     def test_that_is_recorded_and_not_yet_posted_has_ended(self):
         world = a_world()
@@ -160,7 +160,7 @@ class TestAnOrder:
         settle(world)
         world.loans.rows["LN1"] = claimed
 
-        assert order(world, quote.order_no).state is OrderState.SUCCEEDED
+        assert order(world, quote.terms.order_no).state is OrderState.SUCCEEDED
 
     @pytest.mark.parametrize("wish", WISHES.values(), ids=WISHES)
     def test_that_succeeded_says_when_and_whether_all_is_paid(self, wish):
@@ -209,7 +209,7 @@ class TestAnOrder:
         start(world, first)
 
         with pytest.raises(NotFoundError):
-            order(world, second.order_no)
+            order(world, second.terms.order_no)
 
     @pytest.mark.parametrize("is_in_flight", [True, False])
     def test_of_another_is_as_one_that_is_not_there(self, is_in_flight):
@@ -225,7 +225,11 @@ class TestAnOrder:
             return type(error.value), len(error.value.args)
 
         nobodys = "20261124-Qaidmaa27lfexbaru-LN9"
-        found = {missed(quote.order_no, "B2"), missed(nobodys, "B2"), missed("nonsense", "B2")}
+        found = {
+            missed(quote.terms.order_no, "B2"),
+            missed(nobodys, "B2"),
+            missed("nonsense", "B2"),
+        }
         assert len(found) == 1
 
 

@@ -205,7 +205,9 @@ class TestTheRounds:
                 assert totals_of(world, "round_1")["skipped"]["slot_taken"]["count"] == 1
                 world.platform.script[loan.agreement_no] = ["insufficient_funds"]
                 deduction.send(
-                    message=AskMessage(order_no=quote.order_no), now=at(9), desk=world.deducting
+                    message=AskMessage(order_no=quote.terms.order_no),
+                    now=at(9),
+                    desk=world.deducting,
                 )
 
         assert totals_of(world, "round_2")["succeeded"]["count"] == 1

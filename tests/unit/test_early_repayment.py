@@ -170,7 +170,7 @@ class TestARefusal:
         quote = quoted(world)
         start(world, quote)
 
-        assert ask_for(world, FULL) == Refused(code="loan_busy", order_no=quote.order_no)
+        assert ask_for(world, FULL) == Refused(code="loan_busy", order_no=quote.terms.order_no)
 
 
 class TestAnOrder:
@@ -206,22 +206,22 @@ class TestAnOrder:
             "FakeLoans.write",
             "FakeQueue.put",
         ]
-        assert list(world.active_orders.of_day(TODAY)) == [(quote.order_no, NOW)]
-        assert world.asks.messages == [AskMessage(order_no=quote.order_no)]
+        assert list(world.active_orders.of_day(TODAY)) == [(quote.terms.order_no, NOW)]
+        assert world.asks.messages == [AskMessage(order_no=quote.terms.order_no)]
         assert world.asks.delays == [30]
-        assert world.repayments.messages == [AskMessage(order_no=quote.order_no)]
+        assert world.repayments.messages == [AskMessage(order_no=quote.terms.order_no)]
 
     def test_is_sent_and_posted_as_one_message_asks(self):
         world = a_world()
         quote = quoted(world)
         start(world, quote)
-        message = AskMessage(order_no=quote.order_no)
+        message = AskMessage(order_no=quote.terms.order_no)
 
         outcomes = [
             deduction.send(message=message, now=NOW, desk=world.deducting) for _ in range(2)
         ]
         assert outcomes == [Outcome.SUCCEEDED, Outcome.REPEATED]
-        assert world.platform.charged[quote.order_no] == 1
+        assert world.platform.charged[quote.terms.order_no] == 1
 
     @pytest.mark.parametrize("ended", [False, True], ids=["in flight", "ended"])
     def test_asked_for_by_the_same_request_again_is_the_same(self, ended):
@@ -235,7 +235,7 @@ class TestAnOrder:
         assert start(world, quote) == first
         assert loan_of(world).version == version
         settle(world)
-        assert world.platform.charged == {quote.order_no: 1}
+        assert world.platform.charged == {quote.terms.order_no: 1}
 
     def test_whose_message_was_lost_is_sent_when_asked_for_again(self):
         world = a_world()
@@ -245,7 +245,7 @@ class TestAnOrder:
         start(world, quote)
         send_all(world)
 
-        assert world.platform.charged[quote.order_no] == 1
+        assert world.platform.charged[quote.terms.order_no] == 1
 
     def test_of_another_request_is_told_of_the_one_in_flight(self):
         world = a_world()
@@ -253,7 +253,7 @@ class TestAnOrder:
         start(world, quote)
 
         assert start(world, quote, request="r2") == Refused(
-            code="loan_busy", order_no=quote.order_no
+            code="loan_busy", order_no=quote.terms.order_no
         )
 
     @pytest.mark.parametrize("outcome", ["succeed", "insufficient_funds"])
@@ -264,7 +264,7 @@ class TestAnOrder:
         settle(world)
 
         assert start(world, quote, request="r2") == Refused(
-            code="quote_used", order_no=quote.order_no
+            code="quote_used", order_no=quote.terms.order_no
         )
 
     def test_of_another_quote_is_told_of_the_one_in_flight(self):
@@ -273,7 +273,7 @@ class TestAnOrder:
         start(world, first)
 
         assert start(world, second, request="r2") == Refused(
-            code="loan_busy", order_no=first.order_no
+            code="loan_busy", order_no=first.terms.order_no
         )
 
     def test_of_another_borrower_is_not_there(self):
@@ -327,7 +327,7 @@ class TestAQuoteThatNoLongerHolds:
         answer = self.refused(world, quote, now=at(0, 1, day=TOMORROW))
 
         assert answer.fresh.as_of == TOMORROW
-        assert answer.fresh.order_no != quote.order_no
+        assert answer.fresh.terms.order_no != quote.terms.order_no
 
     def test_since_a_round_has_paid_what_was_due_costs_something_else_now(self):
         world = a_world()
@@ -360,7 +360,7 @@ class TestAQuoteThatNoLongerHolds:
         answer = self.refused(world, in_another, now=NOW)
 
         assert answer.fresh.schedule_version == 2
-        assert world.platform.charged == {in_one_tab.order_no: 1}
+        assert world.platform.charged == {in_one_tab.terms.order_no: 1}
 
 
 def take_in_round(world) -> Outcome:
@@ -490,7 +490,7 @@ class TestALateSuccess:
         start(world, quote)
         settle(world)
 
-        assert loan_of(world).slot.order_no == quote.order_no
+        assert loan_of(world).slot.order_no == quote.terms.order_no
         assert not world.journal.results
         assert start(world, quote, request="r2").code == "loan_busy"
 

@@ -83,11 +83,11 @@ class Scene:
         return deduction.take(message=message, now=NOW, desk=self.world.deducting)
 
     def sending(self) -> Outcome:
-        message = AskMessage(order_no=self.quote.order_no)
+        message = AskMessage(order_no=self.quote.terms.order_no)
         return deduction.send(message=message, now=NOW, desk=self.world.deducting)
 
     def asking(self, rung: int | None = None, *, now: datetime = NOW) -> Callable[[], object]:
-        message = AskMessage(order_no=self.quote.order_no, rung=rung)
+        message = AskMessage(order_no=self.quote.terms.order_no, rung=rung)
         return lambda: deduction.ask(message=message, now=now, desk=self.world.deducting)
 
     def holding(self) -> None:
@@ -104,13 +104,13 @@ class Scene:
 
     def closing(self) -> Outcome:
         return deduction.close_unknown(
-            order_no=self.quote.order_no, now=TOMORROW_AT_TEN, desk=self.world.deducting
+            order_no=self.quote.terms.order_no, now=TOMORROW_AT_TEN, desk=self.world.deducting
         )
 
     def settling(self) -> Outcome:
         return deduction.settle_from_bill(
-            order_no=self.quote.order_no,
-            trade_no=f"T{self.quote.order_no}",
+            order_no=self.quote.terms.order_no,
+            trade_no=f"T{self.quote.terms.order_no}",
             amount=self.quote.offered.amount,
             paid_at=NOW,
             now=TOMORROW_AT_TEN,
@@ -243,7 +243,7 @@ class TestARequest:
         def scene() -> Scene:
             made = Scene("wrong_amount")
             made.world.active_orders.open(
-                business_date=TODAY, order_no=made.quote.order_no, at=at(8, 49)
+                business_date=TODAY, order_no=made.quote.terms.order_no, at=at(8, 49)
             )
             return made
 
@@ -342,7 +342,7 @@ class TestAPosting:
             scene.tidying(at(9, 31))
             noted = [no for no, _ in meeting.world.active_orders.of_day(TODAY)]
             is_open = loan_of(meeting.world).slot is not None
-            assert noted == ([scene.quote.order_no] if is_open else [])
+            assert noted == ([scene.quote.terms.order_no] if is_open else [])
 
     @pytest.mark.parametrize("outcome", OUTCOMES)
     def test_and_a_bill_without_the_order_end_it_once(self, outcome):

@@ -10,6 +10,7 @@ import pytest
 from chalicelib.adapters.access_tokens import BadTokenError, TokensUnverifiableError
 from chalicelib.adapters.page_tokens import PageTokens, Purpose
 from tests.builders import at
+from tests.fakes import MonotonicClock
 
 NOW = at(9)
 K1, K2, K3 = ("a1" * 32, "b2" * 40, "c3" * 64)
@@ -35,14 +36,6 @@ class Secrets:
         return {"SecretString": self.text}
 
 
-class Clock:
-    def __init__(self):
-        self.seconds = 1000.0
-
-    def __call__(self):
-        return self.seconds
-
-
 @pytest.fixture
 def secrets():
     return Secrets()
@@ -50,7 +43,7 @@ def secrets():
 
 @pytest.fixture
 def clock():
-    return Clock()
+    return MonotonicClock()
 
 
 @pytest.fixture

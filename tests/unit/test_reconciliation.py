@@ -486,7 +486,7 @@ class TestWhatABorrowerStarted:
         )
         [message] = world.repayments._take_all()
         deduction.send(message=message, now=at(9), desk=world.deducting)
-        return world, quote.order_no
+        return world, quote.terms.order_no
 
     def test_is_posted_if_the_bill_shows_it_paid(self):
         world, order_no = self.a_day("timeout_after_charge")
