@@ -7,6 +7,8 @@ LOANS ?= 320
 SEED ?= 7
 KEEP ?=
 STAGE ?= local
+DAYS ?= 500
+JOBS ?= 2
 ASSETS := chalicelib/web/vendor/htmx.min.js
 
 help: ## list the targets
@@ -34,6 +36,9 @@ screenshots: $(VENV)/ready $(ASSETS) ## drive the borrower's pages in a browser,
 
 fuzz-api: $(VENV)/ready $(ASSETS) ## send 2,000 requests made up from the OpenAPI document to the local cloud
 	SCHEMA_REQUESTS=2000 $(BIN)/python -m pytest -q -s tests/cloud/test_openapi_requests.py
+
+simulate: $(VENV)/ready ## play seeded days with faults everywhere: make simulate DAYS=20000 SEED=1 JOBS=2
+	$(BIN)/python bin/afterloan simulate --days $(DAYS) --seed $(if $(filter command line,$(origin SEED)),$(SEED),1) --jobs $(JOBS)
 
 openapi: $(VENV)/ready ## write docs/openapi.json from the models that serve
 	$(BIN)/python -m infra.openapi > docs/openapi.json
@@ -67,4 +72,4 @@ $(VENV)/ready: requirements.txt requirements-dev.txt constraints.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@
 
-.PHONY: help demo check test browser screenshots fuzz-api openapi package deploy assets bench bench-peer clean
+.PHONY: help demo check test simulate browser screenshots fuzz-api openapi package deploy assets bench bench-peer clean

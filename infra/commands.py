@@ -15,7 +15,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 from pynamodb.exceptions import PynamoDBException
 
-from infra import driving, files, identity, looking
+from infra import driving, files, identity, looking, proof
 from infra.local import office
 from infra.local.business_day import StepFailedError
 from infra.local.cloud import STAGE, IllegalPortError, NoFreePortsError
@@ -26,7 +26,7 @@ from infra.local.processes import NotStartedError, PortInUseError
 
 WRONG = 1
 WRONG_USE = 2
-CLOUDLESS = frozenset({"up", "down", "demo", "doctor", "validate-file"})
+CLOUDLESS = frozenset({"up", "down", "demo", "doctor", "validate-file", "simulate", "replay"})
 CLOUDLESS_WHEN_DRY = frozenset({"seed", "run-day", "drop"})
 EXPECTED = (
     office.CommandError,
@@ -109,6 +109,7 @@ def _parser() -> argparse.ArgumentParser:
     _day_commands(commands)
     _looking_commands(commands)
     _identity_commands(commands)
+    _proof_commands(commands)
     return parser
 
 
@@ -257,6 +258,24 @@ def _identity_commands(commands: Any) -> None:
         switch.add_argument("--borrower", required=True, metavar="B", help="the borrower's id")
         switch.add_argument("--by", required=True, help="who decided it")
         _dry(switch)
+
+
+def _proof_commands(commands: Any) -> None:
+    many = _add(
+        commands, "simulate", proof.simulate, "play seeded days with faults, and hold the invariants"
+    )
+    many.add_argument("--days", type=_positive, default=500, metavar="N", help="how many: 500")
+    many.add_argument("--jobs", type=_positive, default=1, metavar="J", help="processes: 1")
+    many.add_argument("--seed", type=int, default=1, metavar="S", help="the first one: 1")
+    one = _add(commands, "replay", proof.replay, "play one seeded day again and tell its story")
+    one.add_argument("--seed", type=int, required=True, metavar="S")
+    one.add_argument("--without", default="", metavar="F", help="faults to leave out: 3,17,18")
+    one.add_argument("--shrink", action="store_true", help="look for the fewest faults that fail")
+    for command in (many, one):
+        command.add_argument(
+            "--repaying", type=float, default=0.5, metavar="P", help="chance of early repayments"
+        )
+        command.add_argument("--weather", default="", help="calm, usual or storm for every day")
 
 
 def _date(text: str) -> date:

@@ -1,0 +1,77 @@
+"""Small loan books for simulated days: each number is one book, on a date of its own.
+
+Twenty loans of some fourteen borrowers: most are due, some overdue, some soon due, some of one
+instalment only, so that they settle.  A book is made once and taken in through the loans file.
+"""
+
+from datetime import date, timedelta
+from random import Random  # noqa: TID251  seeded: chance is what the simulation is made of
+
+from infra.local.sample_book import SampleBook, SampleLoan
+
+BOOKS = 48
+LOANS = 20
+DATES = (
+    date(2026, 11, 24),
+    date(2026, 12, 31),
+    date(2027, 2, 28),
+    date(2027, 3, 31),
+    date(2028, 2, 29),
+    date(2027, 10, 1),
+    date(2026, 4, 30),
+    date(2027, 1, 1),
+)
+DPD = (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 5, 8, 12, 31, -1, -3, -4, -20)
+"""Days past due of the twenty loans; negative before the due date."""
+
+CANARY = "金丝雀"
+PHONE_FROM = 10_088_000_000
+METHODS = ("equal_instalment", "equal_principal", "interest_first", "bullet")
+PRODUCTS = ("consumer", "consumer_act", "cash_line")
+
+
+def make(number: int, *, loans: int = LOANS) -> SampleBook:
+    """Make up one book; the same number always gives the same."""
+    rng = Random(f"book {number}")
+    business_date = DATES[number % len(DATES)]
+    made: list[SampleLoan] = []
+    borrower = 0
+    while len(made) < loans:
+        borrower += 1
+        for _ in range(min(rng.choice((1, 1, 1, 2, 3)), loans - len(made))):
+            made.append(
+                _loan(
+                    place=len(made) + 1,
+                    borrower=borrower,
+                    dpd=DPD[len(made) % len(DPD)],
+                    day=business_date,
+                    rng=rng,
+                )
+            )
+    return SampleBook(
+        business_date=business_date, loans=tuple(made), scripts={}, planted={}, fails_twice=()
+    )
+
+
+def _loan(*, place: int, borrower: int, dpd: int, day: date, rng: Random) -> SampleLoan:
+    method = rng.choice(METHODS)
+    first_due_on = day - timedelta(days=dpd)
+    product = rng.choice(PRODUCTS)
+    return SampleLoan(
+        loan_id=f"LN{place:02}",
+        borrower_id=f"BR{borrower:02}",
+        borrower_name=f"{CANARY}{borrower:02}",
+        phone=str(PHONE_FROM + borrower),
+        product=product,
+        mode="self_operated",
+        funder_id="",
+        funder_share_bps=0,
+        principal_fen=rng.randrange(500_00, 30_000_00),
+        annual_rate=rng.choice(("0.06", "0.12", "0.18", "0.236")),
+        method=method,
+        terms=rng.choice((1, 1, 2, 3, 6, 12, 24)),
+        disbursed_on=first_due_on - timedelta(days=rng.randrange(20, 40)),
+        first_due_on=first_due_on,
+        agreement_no=f"AG6222{place:02}",
+        revolving="true" if product == "cash_line" else "false",
+    )

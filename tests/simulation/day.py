@@ -1,0 +1,384 @@
+"""Plays one seed: a business day and the morning after it, with everything that was drawn for it.
+
+The loop knows five kinds of things that can happen next: somebody at work goes on, a message is
+delivered, a batch of the journal's stream, a notification, or time passes to the next appointment.
+Which, is drawn.
+"""
+
+import heapq
+import json
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from itertools import count
+from random import Random  # noqa: TID251  seeded: chance is what the simulation is made of
+from types import SimpleNamespace
+from typing import Any
+
+from chalicelib import wiring
+from chalicelib.entrypoints import streams
+from simulators.payment_platform import PaymentPlatform
+from simulators.sms_platform import SmsPlatform
+from tests.simulation.borrowers import Borrowers
+from tests.simulation.catalogue import Catalogue
+from tests.simulation.clock import clock_time
+from tests.simulation.files import Bills
+from tests.simulation.notifications import Notifications
+from tests.simulation.outside import US
+from tests.simulation.plan import HOURS, JOBS, Plan
+from tests.simulation.rows import Rows, text
+from tests.simulation.tasks import Crash
+from tests.simulation.world import World, forget, jobs, workers
+
+JOURNAL = "afterloan-test-journal"
+STREAM_BATCH_MAX = 100
+JOB_TRIES = 3
+JOB_PAUSE_SECONDS = 60
+STEPS_MAX = 60_000
+SWEEPS = (0.5, 8.25, 8.75, 12.25, 16.25, 16.75, 21.75, 23.5, 23.75, 24.1)
+RELEASES = (8.1, 8.5, 12.2, 16.2, 17.0, 21.9, 32.0)
+CLOSINGS = (35.0, 36.0)
+BILL_AT, MORE_BILLS = 34.0, (35.5, 37.0)
+RECOVERIES = (37.5, 38.5, 39.5, 40.5, 59.0, 60.0, 61.0)
+FOLLOWING_BILL = 59.0
+CONTEXT = SimpleNamespace(get_remaining_time_in_millis=lambda: 60_000)
+OLDER = {
+    "asks": "rung",
+    "repayments": "rung",
+    "texts": "rung",
+    "payment-notifications": "notification_id",
+}
+"""What messages did not have once: an older Lambda, still at work, puts them without."""
+
+
+class NeverQuietError(Exception):
+    """The day does not come to rest."""
+
+
+@dataclass(order=True)
+class Appointment:
+    at: float
+    place: int
+    name: str = field(compare=False)
+    keep: Callable[[], object] = field(compare=False)
+
+
+class Day:
+    """One seed in one world."""
+
+    def __init__(self, world: World, plan: Plan, catalogue: Catalogue) -> None:
+        self.world, self.plan = world, plan
+        self.rng = Random(f"order {plan.seed}")
+        self.story: list[tuple[float, str]] = []
+        self.died: list[BaseException] = []
+        self._appointments: list[Appointment] = []
+        self._places = count()
+        self._stream: deque[Any] = deque()
+        self._announcing = False
+        self._deliveries = 0
+        self._workers = workers()
+        self._jobs = jobs()
+        world.clear()
+        world.clock.move_to(plan.midnight)
+        self.book = catalogue.put(plan.book)
+        world.tasks.begin(self.rng)
+        self._set_outside()
+        self.bills = Bills(self)
+        self.notifications = Notifications(self)
+        self.borrowers = Borrowers(self)
+        self._delivery_faults = {
+            int(fault.at): fault
+            for fault in plan.of_kind(
+                "delivered_twice", "delivered_late", "newer_shape", "older_shape"
+            )
+        }
+        self._at_once = self.rng.choice((1, 2, 3, 4))
+        world.faults.begin(plan.standing())
+
+    def _set_outside(self) -> None:
+        world, plan = self.world, self.plan
+        self.payment = PaymentPlatform(clock=world.clock.now, rng=Random(f"payment {plan.seed}"))
+        self.sms = SmsPlatform(
+            clock=world.clock.now,
+            rng=Random(f"sms {plan.seed}"),
+            receipts_url=f"{US}/v1/notifications/sms",
+            receipt_seconds=5.0,
+        )
+        for fault in plan.of_kind("outcome"):
+            self.payment.script(fault.about, fault.more)
+        for fault in plan.of_kind("text"):
+            self.sms.script(fault.about, fault.more)
+        world.platforms.begin(payment=self.payment, sms=self.sms)
+        for fault in plan.of_kind("index_lag"):
+            rng = Random(f"lag {plan.seed}")
+            world.lag_seconds = lambda most=fault.more: rng.random() * most
+
+    # --- the day ------------------------------------------------------------------------
+
+    def play(self) -> None:
+        """Play from midnight to the close of the next morning, faults and all."""
+        self._make_appointments()
+        self.until_quiet()
+
+    def hours(self, seconds: float) -> float:
+        return (seconds - self.plan.midnight.timestamp()) / 3600
+
+    def tell(self, what: str) -> None:
+        """Note something for the story of the day."""
+        self.story.append((self.world.clock.seconds, what))
+
+    def at(self, hours: float, name: str, keep: Callable[[], object]) -> None:
+        """Make an appointment, so many hours after the day's midnight."""
+        moment = clock_time(self.plan.midnight, hours).timestamp()
+        heapq.heappush(self._appointments, Appointment(moment, next(self._places), name, keep))
+
+    def after(self, seconds: float, name: str, keep: Callable[[], object]) -> None:
+        moment = self.world.clock.seconds + seconds
+        heapq.heappush(self._appointments, Appointment(moment, next(self._places), name, keep))
+
+    def _make_appointments(self) -> None:
+        for job in JOBS:
+            self._expect(job)
+        for name, hours in (
+            ("sweep", SWEEPS),
+            ("release_texts", RELEASES),
+            ("close_day", CLOSINGS),
+        ):
+            for at in hours:
+                self.at(at, name, lambda name=name, at=at: self.fire(name, at))
+        self.at(BILL_AT, "bill", self.bills.drop)
+        for at in MORE_BILLS:
+            self.at(at, "bill", self.bills.drop_another)
+        self.borrowers.make_appointments()
+        switches: Mapping[str, Callable[[bool], None]] = {
+            "platform_down": lambda on: setattr(self.world.platforms, "is_down", on),
+            "platform_throttling": lambda on: setattr(self.world.platforms, "is_throttling", on),
+            "paused": self._pause,
+        }
+        for fault in self.plan.of_kind(*switches):
+            turn = switches[fault.kind]
+            self.at(fault.at, fault.kind, lambda turn=turn: turn(True))
+            self.at(fault.until, f"{fault.kind} over", lambda turn=turn: turn(False))
+
+    def _pause(self, on: bool) -> None:
+        wiring.controls().pause(on=on, by="drill", at=self.world.clock.now())
+
+    def _expect(self, job: str) -> None:
+        """Have a scheduled job fire as it should, or as was drawn for it."""
+        at = HOURS[job]
+        faults = [fault for fault in self.plan.of_kind("job_missing", "job_thrice", "job_late")]
+        for fault in faults:
+            if fault.about != job:
+                continue
+            if fault.kind == "job_missing":
+                return
+            if fault.kind == "job_late":
+                self.at(at + fault.more, job, lambda: self.fire(job, at))
+                return
+            for later in (0.0, 0.001):
+                self.at(at + later, job, lambda: self.fire(job, at))
+        self.at(at, job, lambda: self.fire(job, at))
+
+    def fire(self, job: str, hours: float, *, tries: int = JOB_TRIES) -> None:
+        """Call a scheduled Lambda; one that fails is called twice more, as EventBridge does."""
+        event = {
+            "version": "0", "id": "1", "detail-type": "Scheduled Event", "source": "aws.events",
+            "account": "1", "region": "", "resources": [], "detail": {},
+            "time": clock_time(self.plan.midnight, hours).isoformat(),
+        }  # fmt: skip
+        handler = self._jobs[job]
+
+        def done(ended: object) -> None:
+            if self._failed(ended) and tries > 1:
+                self.after(
+                    JOB_PAUSE_SECONDS * (JOB_TRIES + 1 - tries),
+                    job,
+                    lambda: self.fire(job, hours, tries=tries - 1),
+                )
+
+        self.tell(f"{job}")
+        self.world.tasks.start(job, lambda: handler(event, CONTEXT), done)
+
+    def _failed(self, ended: object) -> bool:
+        if isinstance(ended, Crash):
+            forget()
+            return True
+        if isinstance(ended, Exception):
+            self.died.append(ended)
+            return True
+        return False
+
+    # --- the loop -----------------------------------------------------------------------
+
+    def until_quiet(self) -> None:
+        """Let everything happen until nothing is left to happen.
+
+        :raises NeverQuietError: if that takes too long.
+        """
+        tasks, rng = self.world.tasks, self.rng
+        for _ in range(STEPS_MAX):
+            if len(tasks) and (len(tasks) >= self._at_once or rng.random() < 0.6):
+                tasks.step()
+            elif startable := self._startable():
+                startable[int(rng.random() * len(startable))]()
+            elif len(tasks):
+                tasks.step()
+            elif not self._pass_time():
+                return
+        raise NeverQuietError(f"seed {self.plan.seed}")
+
+    def _startable(self) -> list[Callable[[], object]]:
+        found: list[Callable[[], object]] = []
+        for queue in self._workers:
+            if waiting := self.world.sqs.waiting(f"afterloan-test-{queue}"):
+                found.append(lambda queue=queue, waiting=waiting: self._deliver(queue, waiting))
+        if not self._announcing:
+            self._stream.extend(self.world.dynamodb.take_stream(JOURNAL, STREAM_BATCH_MAX))
+            if self._stream:
+                found.append(self._announce)
+        found += self.notifications.startable()
+        return found
+
+    def _pass_time(self) -> bool:
+        """Go to the next moment at which something happens; False if there is none."""
+        moments = [
+            moment
+            for moment in (
+                self._appointments[0].at if self._appointments else None,
+                self.world.sqs.next_at(),
+                self.notifications.next_at(),
+            )
+            if moment is not None
+        ]
+        if not moments:
+            return False
+        self.world.clock.move_to(max(min(moments), self.world.clock.seconds))
+        now = self.world.clock.seconds
+        while self._appointments and self._appointments[0].at <= now:
+            heapq.heappop(self._appointments).keep()
+        return True
+
+    # --- deliveries ---------------------------------------------------------------------
+
+    def _deliver(self, queue: str, waiting: list[str]) -> None:
+        """Give a Lambda some of what waits, in no order."""
+        handler, most = self._workers[queue]
+        name = f"afterloan-test-{queue}"
+        size = min(len(waiting), most, self.rng.choice((1, 3, most)))
+        chosen = waiting[:size] if self.rng.random() < 0.5 else self.rng.sample(waiting, size)
+        records = self.world.sqs.receive(name, chosen)
+        if not records:
+            return
+        self._deliveries += 1
+        if fault := self._delivery_faults.get(self._deliveries):
+            self._meddle(fault.kind, queue, records, fault.more)
+
+        def done(ended: object) -> None:
+            if self._failed(ended):
+                return  # all of them come again when their time-out is over
+            failed = {each["itemIdentifier"] for each in ended["batchItemFailures"]}  # type: ignore[index]
+            for record in records:
+                if record["messageId"] not in failed:
+                    self.world.sqs.finish(name, record["receiptHandle"])
+
+        event = {"Records": records}
+        self.world.tasks.start(queue, lambda: handler(event, CONTEXT), done)
+
+    def _meddle(self, kind: str, queue: str, records: list[dict[str, Any]], seconds: int) -> None:
+        """Do to a delivery what was drawn for it."""
+        self.tell(f"{queue}: {kind}")
+        if kind in {"delivered_twice", "delivered_late"}:
+            delay = 0 if kind == "delivered_twice" else seconds
+            for record in records:
+                self.put_again(queue, record["body"], delay)
+            return
+        for record in records:
+            body = json.loads(record["body"])
+            if kind == "newer_shape" and isinstance(body, dict):
+                body["added_later"] = {"by": ["a newer version"]}
+            elif kind == "older_shape":
+                body.pop(OLDER.get(queue, ""), None)
+            record["body"] = json.dumps(body)
+
+    def put_again(self, queue: str, body: str, delay: int) -> None:
+        url = self.world.sqs.call("GetQueueUrl", {"QueueName": f"afterloan-test-{queue}"})
+        self.world.sqs.call(
+            "SendMessage",
+            {"QueueUrl": url["QueueUrl"], "MessageBody": body, "DelaySeconds": min(delay, 900)},
+        )
+
+    def _announce(self) -> None:
+        """Give the stream's Lambda its next records; those of a batch that failed come again."""
+        size = min(len(self._stream), self.rng.choice((1, 5, STREAM_BATCH_MAX)))
+        batch = [self._stream[place] for place in range(size)]
+        self._announcing = True
+
+        def done(ended: object) -> None:
+            self._announcing = False
+            if not self._failed(ended):
+                for _ in range(size):
+                    self._stream.popleft()
+
+        self.world.tasks.start(
+            "announce", lambda: streams.announce({"Records": batch}, CONTEXT), done
+        )
+
+    # --- once the faults have stopped -----------------------------------------------------
+
+    @property
+    def next_date(self) -> date:
+        return self.plan.business_date + timedelta(days=1)
+
+    def recover(self) -> None:
+        """Let nothing more go wrong, and the system's own nets bring everything to its end."""
+        self.world.faults.stop()
+        self._delivery_faults = {}
+        self.world.platforms.is_down = self.world.platforms.is_throttling = False
+        self.world.lag_seconds = None
+        self._pause(on=False)
+        for hours in RECOVERIES:
+            if not (dead := self.redrive()) and self._is_over():
+                return
+            if hours == FOLLOWING_BILL:
+                self.at(hours - 0.5, "the next day's bill", self.bills.drop_following)
+            unfinished = dead or self._is_unfinished()
+            for job in ("sweep", "release_texts", "close_day")[0 if unfinished else 1 :]:
+                self.at(hours, job, lambda job=job, hours=hours: self.fire(job, hours))
+            self.until_quiet()
+
+    def _is_unfinished(self) -> bool:
+        """Whether an order holds its slot, or a round has not come to its end."""
+        rows = Rows(self.world.dynamodb)
+        on = self.plan.business_date.isoformat()
+        states = {
+            text(row["job"]): text(row.get("state"))
+            for row in rows.all("runs")
+            if text(row["business_date"]) == on
+        }
+        expected = ("due_list", "round_1", "round_2")
+        return any(states.get(job) != "complete" for job in expected) or any(
+            row.get("slot") for row in rows.all("loans")
+        )
+
+    def _is_over(self) -> bool:
+        closed = wiring.runs().get(self.plan.business_date, "close")
+        waiting = any(row.get("waiting_on") for row in Rows(self.world.dynamodb).all("notices"))
+        is_closed = bool(closed and closed.is_complete)
+        return is_closed and not waiting and not self._is_unfinished()
+
+    def dead_letters(self) -> Mapping[str, int]:
+        """Count the messages that failed again and again, by queue."""
+        depths = {
+            queue: self.world.sqs.depth(f"afterloan-test-{queue}-dlq") for queue in self._workers
+        }
+        return {queue: depth for queue, depth in depths.items() if depth}
+
+    def redrive(self) -> bool:
+        """Put the dead messages back into their queues, as an operator does; tell if any were."""
+        for queue in (dead := self.dead_letters()):
+            name = f"afterloan-test-{queue}-dlq"
+            for record in self.world.sqs.receive(name, self.world.sqs.waiting(name)):
+                self.put_again(queue, record["body"], 0)
+                self.world.sqs.finish(name, record["receiptHandle"])
+        return bool(dead)
