@@ -96,11 +96,11 @@ class CsvFormat(Generic[Record]):
             raise UnusableFileError(Fault(reason="the trailer is missing: the file is cut"))
 
     def _cells(self, chunks: Iterable[bytes]) -> Iterator[tuple[int, list[str]]]:
-        rows = csv.reader(
-            text_lines(chunks, self.dialect.encoding), delimiter=self.dialect.separator, strict=True
-        )
+        lines = _RowByRow(text_lines(chunks, self.dialect.encoding))
+        rows = csv.reader(lines, delimiter=self.dialect.separator, strict=True)
         try:
             for cells in rows:
+                lines.row_ends()
                 prefix = self.dialect.value_prefix
                 yield rows.line_num, [cell.removeprefix(prefix) for cell in cells]
         except csv.Error as error:
@@ -165,6 +165,31 @@ class CsvFormat(Generic[Record]):
             raise UnusableFileError(Fault(line=number, reason=reason))
 
 
+class _RowByRow:
+    """Hands lines to the CSV reader; one row gets no more of them than a line may hold.
+
+    A quote that is never closed, or cells that each hold a line's end, would make one row of a
+    whole file, and keep it in memory.
+    """
+
+    def __init__(self, lines: Iterable[str]) -> None:
+        self._lines = enumerate(lines, start=1)
+        self._characters = 0
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        number, line = next(self._lines)
+        self._characters += len(line)
+        if self._characters > LINE_CHARACTERS_MAX:
+            raise UnusableFileError(Fault(line=number, reason="the line is too long"))
+        return line
+
+    def row_ends(self) -> None:
+        self._characters = 0
+
+
 def _check_nothing_follows(numbered: Iterator[tuple[int, list[str]]]) -> None:
     for number, _ in numbered:
         raise UnusableFileError(Fault(line=number, reason="a line after the trailer"))
@@ -195,9 +220,12 @@ def text_lines(chunks: Iterable[bytes], encoding: str = UTF_8) -> Iterator[str]:
             raise UnusableFileError(fault) from error
         *whole, rest = (rest + decoded).split("\n")
         for line in whole:
+            # Wherever the chunks end: the same file is refused, however it is streamed.
+            if len(line) >= LINE_CHARACTERS_MAX:
+                raise UnusableFileError(Fault(line=number, reason="the line is too long"))
             yield line + "\n"
-        number += len(whole)
-        if len(rest) > LINE_CHARACTERS_MAX:
+            number += 1
+        if len(rest) >= LINE_CHARACTERS_MAX:
             raise UnusableFileError(Fault(line=number, reason="the line is too long"))
     if rest:
         raise UnusableFileError(Fault(line=number, reason="the line has no end: the file is cut"))

@@ -21,6 +21,8 @@ _OPENING, _CLOSING = (b"[", b"{"), (b"]", b"}")
 
 Model = TypeVar("Model")
 
+_readers: dict[object, TypeAdapter[Any]] = {}
+
 
 class UnreadableBodyError(Exception):
     """The body is no JSON to be relied on; `status` and `code` say what to answer."""
@@ -56,12 +58,20 @@ def read(model: type[Model], raw: bytes) -> Model:
     _check_depth(raw)
     _check_grammar(raw)
     try:
-        return TypeAdapter(model).validate_json(raw, strict=True)
+        made: Model = _reader_of(model).validate_json(raw, strict=True)
     except ValidationError as error:
         # What Python's reader lets pass and pydantic's does not: half a surrogate pair.
         if any(found["type"] == "json_invalid" for found in error.errors(include_input=False)):
             raise _not_json() from None
         raise
+    return made
+
+
+def _reader_of(model: Any) -> TypeAdapter[Any]:
+    """Make a model's reader once: to make it takes longer than to read with it."""
+    if model not in _readers:
+        _readers[model] = TypeAdapter(model)
+    return _readers[model]
 
 
 def check_size(raw: bytes) -> None:

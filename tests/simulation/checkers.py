@@ -18,6 +18,7 @@ from chalicelib.domain.deduction import Kind
 from chalicelib.domain.prepayment import Wish
 from tests.simulation.book import CANARY, PHONE_FROM
 from tests.simulation.rows import Item, Rows, fen, loan_id_of, text
+from tests.simulation.world import RETRY_DPD_MAX
 
 if TYPE_CHECKING:
     from simulators.bill import Charge
@@ -249,8 +250,8 @@ def everybody_is_told_once(books: Books) -> Iterator[str]:
         if not told[key] and not is_old and text(row["recorded_at"])[:10] < str(last_hour):
             yield f"I9 {key}: {status} and nobody is told"
     messages = books.day.sms.messages()
-    if messages["repeated_texts"]:
-        yield f"I9 {messages['repeated_texts']} texts were sent twice"
+    if messages["conflicts"]:
+        yield f"I9 {messages['conflicts']} texts came again in other words"
     for message in messages["messages"]:
         hour = int(message["accepted_at"][11:13])
         if not 8 <= hour < 22:
@@ -298,7 +299,7 @@ def _the_list_is_whole(books: Books, on: str) -> Iterator[str]:
             product=PRODUCTS[loan.product],
             as_of=books.day.plan.business_date,
         )
-        if owed.amount and owed.dpd <= 35:
+        if owed.amount and owed.dpd <= RETRY_DPD_MAX:
             count, amount = count + 1, amount + owed.amount.fen
     listed = _plain(run["totals"])["modes"].get("self_operated", {"count": 0, "amount_fen": 0})
     early = any(visit.at < 4.0 for visit in books.day.plan.visits)

@@ -36,8 +36,14 @@ STREAM_BATCH_MAX = 100
 JOB_TRIES = 3
 JOB_PAUSE_SECONDS = 60
 STEPS_MAX = 60_000
-SWEEPS = (0.5, 8.25, 8.75, 12.25, 16.25, 16.75, 21.75, 23.5, 23.75, 24.1)
-RELEASES = (8.1, 8.5, 12.2, 16.2, 17.0, 21.9, 32.0)
+SWEEPS = {
+    "calm": (8.5, 16.5, 23.5),
+    "usual": (0.5, 8.25, 8.75, 16.25, 16.75, 23.5),
+    "storm": (0.5, 8.25, 8.75, 12.25, 16.25, 16.75, 21.75, 23.5, 23.75, 24.1),
+}
+"""Of the 96 sweeps of a real day, how many there are: a sweep that finds nothing proves nothing."""
+
+RELEASES = (8.5, 12.2, 16.5, 21.9, 32.0)
 CLOSINGS = (35.0, 36.0)
 BILL_AT, MORE_BILLS = 34.0, (35.5, 37.0)
 RECOVERIES = (37.5, 38.5, 39.5, 40.5, 59.0, 60.0, 61.0)
@@ -77,6 +83,7 @@ class Day:
         self._stream: deque[Any] = deque()
         self._announcing = False
         self._deliveries = 0
+        self._rows = Rows(world.dynamodb)
         self._workers = workers()
         self._jobs = jobs()
         world.clear()
@@ -141,15 +148,15 @@ class Day:
         for job in JOBS:
             self._expect(job)
         for name, hours in (
-            ("sweep", SWEEPS),
+            ("sweep", SWEEPS[self.plan.weather.name]),
             ("release_texts", RELEASES),
             ("close_day", CLOSINGS),
         ):
             for at in hours:
-                self.at(at, name, lambda name=name, at=at: self.fire(name, at))
+                self.at(at, name, lambda name=name, at=at: self._fire_if_open(name, at))
         self.at(BILL_AT, "bill", self.bills.drop)
         for at in MORE_BILLS:
-            self.at(at, "bill", self.bills.drop_another)
+            self.at(at, "bill", lambda: self.is_closed() or self.bills.drop_another())
         self.borrowers.make_appointments()
         switches: Mapping[str, Callable[[bool], None]] = {
             "platform_down": lambda on: setattr(self.world.platforms, "is_down", on),
@@ -160,6 +167,15 @@ class Day:
             turn = switches[fault.kind]
             self.at(fault.at, fault.kind, lambda turn=turn: turn(True))
             self.at(fault.until, f"{fault.kind} over", lambda turn=turn: turn(False))
+
+    def _fire_if_open(self, job: str, hours: float) -> None:
+        """Fire a job; a day that is closed is not closed again."""
+        if job != "close_day" or not self.is_closed():
+            self.fire(job, hours)
+
+    def is_closed(self) -> bool:
+        run = self._rows.run(self.plan.business_date, "close")
+        return run is not None and text(run.get("state")) == "complete"
 
     def _pause(self, on: bool) -> None:
         wiring.controls().pause(on=on, by="drill", at=self.world.clock.now())
@@ -349,23 +365,17 @@ class Day:
 
     def _is_unfinished(self) -> bool:
         """Whether an order holds its slot, or a round has not come to its end."""
-        rows = Rows(self.world.dynamodb)
-        on = self.plan.business_date.isoformat()
-        states = {
-            text(row["job"]): text(row.get("state"))
-            for row in rows.all("runs")
-            if text(row["business_date"]) == on
-        }
-        expected = ("due_list", "round_1", "round_2")
-        return any(states.get(job) != "complete" for job in expected) or any(
-            row.get("slot") for row in rows.all("loans")
+        runs = [
+            self._rows.run(self.plan.business_date, job)
+            for job in ("due_list", "round_1", "round_2")
+        ]
+        return any(run is None or text(run.get("state")) != "complete" for run in runs) or any(
+            row.get("slot") for row in self._rows.all("loans")
         )
 
     def _is_over(self) -> bool:
-        closed = wiring.runs().get(self.plan.business_date, "close")
-        waiting = any(row.get("waiting_on") for row in Rows(self.world.dynamodb).all("notices"))
-        is_closed = bool(closed and closed.is_complete)
-        return is_closed and not waiting and not self._is_unfinished()
+        waiting = any(row.get("waiting_on") for row in self._rows.all("notices"))
+        return self.is_closed() and not waiting and not self._is_unfinished()
 
     def dead_letters(self) -> Mapping[str, int]:
         """Count the messages that failed again and again, by queue."""

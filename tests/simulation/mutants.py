@@ -7,19 +7,16 @@ name it was imported, runs it too.
 
 import ast
 import inspect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from functools import cached_property
 from importlib import import_module
 from textwrap import dedent
 from types import CodeType, FunctionType
-from typing import Any, Protocol
+from typing import Any, Self
 
 REACHED = "_mutant_reached"
 """By this name, while a mutant lives, a patched function says that it was called."""
-
-Reached = Callable[[], None]
 
 
 class MissingPatchPointError(Exception):
@@ -50,7 +47,8 @@ class Edit:
             found = found.fget
         if isinstance(found, classmethod | staticmethod):
             found = found.__func__
-        found = inspect.unwrap(found)
+        # Chalice wraps the handlers of a Blueprint in objects of its own.
+        found = inspect.unwrap(getattr(found, "func", found))
         if not isinstance(found, FunctionType):
             raise MissingPatchPointError(self.place)
         return found
@@ -138,7 +136,11 @@ class Living:
             self._apply()
 
     def _apply(self) -> None:
-        for holder, name, value in (*self._codes, *self._constants):
+        for function, name, code in self._codes:
+            self._stack.callback(setattr, function, name, function.__code__)
+            function.__globals__[REACHED] = self.reached.add
+            function.__code__ = code
+        for holder, name, value in self._constants:
             self._stack.callback(setattr, holder, name, getattr(holder, name))
             setattr(holder, name, value)
 
@@ -153,18 +155,16 @@ class Living:
         if not isinstance(made, ast.FunctionDef):
             raise MissingPatchPointError(place)
         made.decorator_list = []
+        made.body[:0] = ast.parse(f"{REACHED}({place!r})").body
         names = dict(function.__globals__)
         exec(compile(tree, f"<mutant of {place}>", "exec"), names)  # noqa: S102  our own source
         code: CodeType = names[made.name].__code__
         if code.co_freevars != function.__code__.co_freevars:
             raise MissingPatchPointError(f"{place} closes over something")
-        return function, "__code__", self._telling(place, code)
-
-    def _telling(self, place: str, code: CodeType) -> CodeType:
-        return code
+        return function, "__code__", code
 
 
-def mutant(  # noqa: PLR0913  a row of the table
+def mutant(
     area: str,
     name: str,
     guard: str,

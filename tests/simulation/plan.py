@@ -8,6 +8,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time
+from itertools import islice
 from random import Random  # noqa: TID251  seeded: chance is what the simulation is made of
 from typing import Any
 
@@ -163,6 +164,7 @@ def draw(seed: int, *, repaying: float = 0.5, weather: Weather | None = None) ->
 
 CALLS_MAX = 6_000
 DELIVERIES_MAX = 400
+MEDDLED_MAX = 16
 
 
 def _faults(seed: int, sample: SampleBook, weather: Weather) -> Iterator[dict[str, Any]]:
@@ -173,7 +175,8 @@ def _faults(seed: int, sample: SampleBook, weather: Weather) -> Iterator[dict[st
     for ordinal in _points(rng, weather.call, CALLS_MAX):
         yield {"kind": rng.choices(kinds, weights)[0], "at": float(ordinal)}
     rng = Random(f"deliveries {seed}")
-    for ordinal in _points(rng, weather.delivery, DELIVERIES_MAX):
+    # A due that is put off doubles with each doubled delivery, minute after minute: not too many.
+    for ordinal in islice(_points(rng, weather.delivery, DELIVERIES_MAX), MEDDLED_MAX):
         kind = rng.choice(("delivered_twice", "delivered_late", "newer_shape", "older_shape"))
         yield {"kind": kind, "at": float(ordinal), "more": rng.randrange(30, 900)}
     rng = Random(f"notifications {seed}")
@@ -196,7 +199,7 @@ def _of_platforms(rng: Random, sample: SampleBook, weather: Weather) -> Iterator
     for kind in ("platform_down", "platform_throttling", "paused"):
         if rng.random() < weather.window:
             begins = rng.choice((0.0, 7.99, 8.0, 8.01, 12.0, 15.99, 16.0, 21.9, 24.5, 34.0))
-            yield {"kind": kind, "at": begins, "until": begins + rng.choice((0.02, 0.1, 0.5, 2.0))}
+            yield {"kind": kind, "at": begins, "until": begins + rng.choice((0.02, 0.1, 0.3, 0.6))}
     if weather.index_lag_seconds:
         yield {"kind": "index_lag", "more": rng.random() * weather.index_lag_seconds}
 

@@ -2,6 +2,7 @@
 
 import zlib
 from collections.abc import Iterator, Mapping
+from datetime import date
 from typing import Any
 
 from tests.simulation.aws.dynamodb import DynamoDB
@@ -50,6 +51,10 @@ class Rows:
             "order_no": {"S": order_no},
         }
         return self._get("journal", key)
+
+    def run(self, on: date, job: str) -> Item | None:
+        """Read the run item of a job."""
+        return self._get("runs", {"business_date": {"S": on.isoformat()}, "job": {"S": job}})
 
     def records(self) -> list[Item]:
         """List the terminal records, by order number."""

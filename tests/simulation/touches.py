@@ -30,9 +30,19 @@ Touches = Iterator[tuple[Resource, Touch]]
 Parameters = Mapping[str, Any]
 
 
+class UnknownCallError(BaseException):
+    """Nobody has said what such a call touches; no `except Exception` of a handler may catch it."""
+
+
 def call_of(service: str, operation: str, parameters: Parameters) -> Call:
-    """Describe a call that is about to be made."""
-    touches = frozenset(_TOUCHES[service](operation, parameters))
+    """Describe a call that is about to be made.
+
+    :raises UnknownCallError: if it is not known what it touches.
+    """
+    try:
+        touches = frozenset(_TOUCHES[service](operation, parameters))
+    except Exception as error:
+        raise UnknownCallError(f"{service} {operation} {parameters}") from error
     named = sorted({"/".join(resource[1:]) for resource, touch in touches if touch is not ADDS})
     return Call(says=f"{operation} {', '.join(named)}".strip(), touches=touches)
 
@@ -65,13 +75,21 @@ def _queried(table: str, operation: str, given: Parameters) -> Touches:
     names = {attribute: short for short, attribute in given["ExpressionAttributeNames"].items()}
     asked = re.search(rf"{names[KEYS[table][0]]} = (:\d+)", given["KeyConditionExpression"])
     assert asked, given
-    values = {name: _plain(value) for name, value in given["ExpressionAttributeValues"].items()}
-    partition = values.pop(asked[1])
-    if table == "journal" and list(values.values())[1:] == [f"{next(iter(values.values()))}{SKIP_MARK}"]:
-        for order_no in values.values():  # an order's result and its skip: no other lies between
+    partition = _plain(given["ExpressionAttributeValues"][asked[1]])
+    between = _order_and_skip(given)
+    if table == "journal" and between:
+        for order_no in between:  # an order's result and its skip: no other lies between
             yield (table, partition, order_no), READS
     else:
         yield (table, "partition", partition), READS
+
+
+def _order_and_skip(given: Parameters) -> tuple[str, ...]:
+    if " BETWEEN :1 AND :2" not in given["KeyConditionExpression"]:
+        return ()
+    values = given["ExpressionAttributeValues"]
+    found = _plain(values[":1"]), _plain(values[":2"])
+    return found if found[1] == found[0] + SKIP_MARK else ()
 
 
 def _of_s3(operation: str, given: Parameters) -> Touches:

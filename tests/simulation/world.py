@@ -10,13 +10,10 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Self
 
 import pynamodb.connection.base
 from cfnlint.decode import decode
-from tests.simulation.aws.dynamodb import DynamoDB
-from tests.simulation.aws.s3 import S3, single_threaded_transfers
-from tests.simulation.aws.sns import Sns
 
 from app import app
 from chalicelib import wiring
@@ -27,13 +24,18 @@ from chalicelib.adapters.payment_platform import Breaker
 from chalicelib.adapters.rate_limit import TokenBucket
 from chalicelib.adapters.signed_http import SignedHttp
 from chalicelib.adapters.wall_clock import wall_clock
+from chalicelib.domain.notice import NoticePolicy
 from chalicelib.flows import day_close, sweep, watch
 from chalicelib.settings import settings
 from tests.simulation.aws.calls import answered_by
+from tests.simulation.aws.dynamodb import DynamoDB
+from tests.simulation.aws.s3 import S3, single_threaded_transfers
+from tests.simulation.aws.sns import Sns
 from tests.simulation.aws.sqs import Sqs
 from tests.simulation.clock import VirtualClock
 from tests.simulation.faults import Faults
 from tests.simulation.outside import OUR_KEYS, PAYMENT, SMS, US, Platforms
+from tests.simulation.quick import quick
 from tests.simulation.setting import environment
 from tests.simulation.tasks import Tasks
 from tests.simulation.tokens import AUDIENCE, ISSUER, KEYS
@@ -41,6 +43,7 @@ from tests.simulation.tokens import AUDIENCE, ISSUER, KEYS
 REGION, ACCOUNT = "us-east-1", "123456789012"
 BUCKET = "afterloan-test-exchange"
 SHARDS = 2
+RETRY_DPD_MAX = 14
 SETTINGS = {
     "PAYMENT_URL": PAYMENT,
     "SMS_URL": SMS,
@@ -49,7 +52,7 @@ SETTINGS = {
     "TOKEN_AUDIENCE": AUDIENCE,
     "PAYMENT_CALLS_PER_SECOND": "1000000",
     "AGENDA_SHARDS": str(SHARDS),
-    "RETRY_DPD_MAX": "35",
+    "RETRY_DPD_MAX": str(RETRY_DPD_MAX),
     "PAGE_BASE": "",
     "QUOTES_PER_MINUTE": "1000",
     "REPAYMENTS_PER_MINUTE": "1000",
@@ -78,11 +81,12 @@ class World:
         self.counted: dict[str, float] = {}
         self._stack = ExitStack()
 
-    def __enter__(self) -> "World":
+    def __enter__(self) -> Self:
         enter = self._stack.enter_context
         enter(environment(SETTINGS))
         enter(self.clock)
         enter(single_threaded_transfers())
+        enter(quick())
         services = {"dynamodb": self.dynamodb, "sqs": self.sqs, "s3": self.s3, "sns": self.sns}
         enter(answered_by(services, around=self._around))
         enter(self._wired())
@@ -185,6 +189,7 @@ class World:
             (wiring, "TokenBucket", partial(TokenBucket, monotonic=clock, sleep=clock.pass_)),
             (wiring, "access_tokens", lambda: tokens),
             (wiring.meter, "attach", lambda *_: None),
+            (wiring, "NoticePolicy", partial(NoticePolicy, days_back=DAYS_BACK)),
             (controls, "time", SimpleNamespace(monotonic=clock)),
             (signed_http, "secrets", SimpleNamespace(token_hex=lambda _: "0")),
             (telemetry.metrics, "add_metric", self._count),

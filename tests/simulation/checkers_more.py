@@ -1,0 +1,416 @@
+"""More of what must hold: written for mutants that the first checkers let pass."""
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from chalicelib.domain import loan as loans
+from chalicelib.domain import prepayment
+from chalicelib.domain.deduction import Kind
+from chalicelib.domain.money import Money
+from chalicelib.domain.prepayment import Wish
+from chalicelib.domain.stage import stage_of
+from simulators.orders import Status
+from tests.simulation.checkers import PRODUCTS, Books
+from tests.simulation.rows import Item, fen, loan_id_of, text
+from tests.simulation.watch import JOURNAL, LOANS, Watch
+
+if TYPE_CHECKING:
+    from simulators.orders import Order
+    from tests.simulation.day import Day
+
+RUNS, DISCREPANCIES = "afterloan-test-runs", "afterloan-test-discrepancies"
+SLACK_HOURS = 0.1
+"""Somebody who began in time may be at it still: ten calls of a batch may each hang."""
+
+MANDATE = frozenset(("AGREEMENT_TERMINATED", "CARD_CLOSED", "RISK_REJECTED"))
+STAGE_STARTS = (1, 8, 31, 61, 91)
+CORRECTED_AT = 35.5
+FIRST_RUNGS_SECONDS = 180.0
+LAST_RUNG_SECONDS = 1500.0
+
+
+class CloserWatch(Watch):
+    """Sees hours, switches, holds and jobs as well; what it has seen is for the checkers, too."""
+
+    def __init__(self, day: "Day") -> None:
+        super().__init__(day)
+        day.watch = self  # type: ignore[attr-defined]
+        self.first_sent_at: dict[str, float] = {}
+        self.written_at: dict[str, float] = {}
+        self.opened_at: dict[str, float] = {}
+        self._unclaimed: dict[str, Item | None] = {}
+        self._standing: Item | None = None
+        self._laid: set[str] = set()
+        self._more_there: set[str] = set()
+
+    def __call__(
+        self, service: str, operation: str, parameters: Mapping[str, Any], is_done: bool
+    ) -> None:
+        super().__call__(service, operation, parameters, is_done)
+        table = parameters.get("TableName")
+        if service == "payment" and operation == "POST /v1/deductions" and not is_done:
+            self._at_the_right_time(json.loads(parameters["body"])["order_no"])
+        elif operation == "PutItem" and table == LOANS:
+            self._claimed(parameters["Item"], is_done=is_done)
+        elif operation == "PutItem" and table == JOURNAL and not is_done:
+            self._standing = self._rows.record(parameters["Item"]["order_no"]["S"])
+        elif not is_done:
+            return
+        elif operation == "PutItem" and table == JOURNAL:
+            self._recorded(parameters["Item"]["order_no"]["S"])
+        elif operation == "PutItem" and table == RUNS:
+            self._opened(parameters["Item"])
+        elif operation == "UpdateItem" and table == RUNS:
+            self._run_moved(parameters["Key"])
+        elif operation == "PutItem" and table == DISCREPANCIES:
+            self._discrepancy_written(parameters["Item"])
+
+    def _recorded(self, order_no: str) -> None:
+        """A record is put once, and never over another."""
+        if self._standing is not None:
+            self._wrong("I11", f"{order_no}: a record is written over the one that stands")
+        self.written_at.setdefault(order_no, self._day.world.clock.seconds)
+
+    def _at_the_right_time(self, order_no: str) -> None:
+        seconds = self._day.world.clock.seconds
+        self.first_sent_at.setdefault(order_no, seconds)
+        day, source = order_no.split("-")[:2]
+        midnight = datetime.strptime(day, "%Y%m%d").replace(tzinfo=self._day.plan.midnight.tzinfo)
+        hours = (seconds - midnight.timestamp()) / 3600
+        opens, closes = (8.0, 22.0) if source in {"1", "2", "3"} else (0.0, 24.0)
+        if not opens <= hours < closes + SLACK_HOURS:
+            self._wrong("I7", f"{order_no} is sent {hours:.2f} hours after its day's midnight")
+        for fault in self._day.plan.of_kind("paused"):
+            if fault.at + SLACK_HOURS < self._day.hours(seconds) < fault.until:
+                self._wrong("I7", f"{order_no} is sent while payments are paused")
+
+    def _claimed(self, item: Item, *, is_done: bool) -> None:
+        """No round claims what is held; no borrower, unless it is for his mandate."""
+        loan_id = item["loan_id"]["S"]
+        if not is_done:
+            self._unclaimed[loan_id] = self._rows.head(loan_id)
+            self._laid.add(text(item.get("hold")))
+            return
+        before = self._unclaimed.pop(loan_id, None)
+        if not before or "slot" in before or "slot" not in item:
+            return
+        hold, slot = text(before.get("hold")), item["slot"]["M"]
+        if hold and not ("k" in slot and hold in MANDATE):
+            self._wrong("I7", f"{loan_id} is claimed for {text(slot['no'])}, held: {hold}")
+
+    def _opened(self, item: Item) -> None:
+        """A round begins when what it rests on is complete."""
+        job, on = text(item["job"]), text(item["business_date"])
+        self.opened_at.setdefault(f"{on} {job}", self._day.world.clock.seconds)
+        before = {"round_1": "due_list", "round_2": "round_1"}.get(job)
+        if before and not self._is_complete(on, before):
+            self._wrong("I10", f"{job} of {on} begins before {before} is complete")
+
+    def _run_moved(self, key: Item) -> None:
+        """A day is closed when nothing of it is open, at that very moment."""
+        on, job = text(key["business_date"]), text(key["job"])
+        if job != "close" or not self._is_complete(on, "close"):
+            return
+        for needed in ("due_list", "round_1", "round_2", "reconciliation_main"):
+            if not self._is_complete(on, needed):
+                self._wrong("I10", f"{on} is closed before {needed} is complete")
+        for head in self._rows.all("loans"):
+            slot = text(head.get("slot", {}).get("M", {}).get("no"))
+            if slot.startswith(on.replace("-", "")):
+                self._wrong("I10", f"{on} is closed, and {slot} has no end")
+        for row in self._rows.all("discrepancies"):
+            if text(row["day_channel"]).startswith(on) and text(row["state"]) == "open":
+                self._wrong("I10", f"{on} is closed, and {text(row['discrepancy_id'])} is open")
+
+    def _is_complete(self, on: str, job: str) -> bool:
+        for row in self._rows.all("runs"):
+            if (text(row["business_date"]), text(row["job"])) == (on, job):
+                totals = json.loads(text(row.get("totals")) or "{}")
+                waiting = totals.get("waiting", {}).get("count", 0)
+                return text(row.get("state")) == "complete" and not waiting
+        return False
+
+    def _discrepancy_written(self, item: Item) -> None:
+        """Where the bill shows more than we have, the loan is held until that is resolved."""
+        named = text(item["discrepancy_id"])
+        if text(item["state"]) == "open" and shows_more_there(item):
+            self._more_there.add(named)
+        if text(item["state"]) == "resolved" and named in self._more_there:
+            head = self._rows.head(loan_id_of(text(item["order_no"])))
+            if head and not head.get("hold") and f"discrepancy {named}" not in self._laid:
+                self._wrong("I7", f"{named}: its loan was never held")
+
+
+def shows_more_there(row: Item) -> bool:
+    """Whether a discrepancy says that the platform has money which our journal has not."""
+    kind, facts = text(row["kind"]), json.loads(text(row.get("facts")) or "{}")
+    if kind in {"missing_here", "duplicate"}:
+        return True
+    if kind == "amount_differs":
+        return fen(row.get("there")) > fen(row.get("here"))
+    return kind == "status_differs" and facts.get("note") == "failed_here_paid_there"
+
+
+# --- checkers ---------------------------------------------------------------------------
+
+
+def no_failure_is_made_up(books: Books) -> Iterator[str]:
+    """I3: what we call failed has failed there; what was taken wrongly is not posted as right."""
+    there: Mapping[str, Order] = books.day.payment._orders
+    corrected = books.day.plan.midnight + timedelta(hours=CORRECTED_AT)
+    for row in books.records:
+        order_no, code = text(row["order_no"]), text(row.get("failure_code"))
+        order = there.get(order_no)
+        if text(row["status"]) == "SUCCEEDED":
+            recorded_at = datetime.fromisoformat(text(row["recorded_at"]))
+            if order and order.outcome == "wrong_amount" and recorded_at < corrected:
+                yield f"I2 {order_no}: posted while another amount was taken"
+        elif order is None:
+            if (code, text(row.get("settled_by"))) != ("CLOSED", "bill"):
+                yield f"I3 {order_no}: {code} posted, and the platform does not know it"
+        elif (order.status, order.failure_code or "CLOSED") not in {
+            (Status.FAILED, code),
+            (Status.CLOSED, code),
+        }:
+            yield f"I3 {order_no}: {code} posted, {order.status} {order.failure_code} there"
+
+
+def skips_are_true(books: Books) -> Iterator[str]:
+    """I8: who is skipped for the order in its slot is not that order, and that order had no end."""
+    for row in books.rows.all("journal"):
+        if text(row["status"]) != "SKIPPED" or text(row.get("reason")) != "slot_taken":
+            continue
+        order_no, other = text(row["order_no"]).removesuffix("#skip"), text(row.get("note"))
+        if other == order_no:
+            yield f"I8 {order_no} is skipped because it is in flight itself"
+        ended_at = books.day.watch.written_at.get(other)  # type: ignore[attr-defined]
+        began_at = datetime.fromisoformat(text(row["recorded_at"])).timestamp()
+        if ended_at is not None and ended_at < began_at - 1:
+            yield f"I8 {order_no} is skipped for {other}, which had its end"
+
+
+def who_may_be_tried_again_is(books: Books) -> Iterator[str]:
+    """I10: the second round takes what failed for the day, or was kept out, and nothing else."""
+    on = books.day.plan.business_date.isoformat()
+    rounds: dict[str, dict[str, list[Item]]] = {"1": defaultdict(list), "2": defaultdict(list)}
+    for row in books.rows.all("journal"):
+        day, source, loan_id = text(row["order_no"]).removesuffix("#skip").split("-", 2)
+        if day == on.replace("-", "") and source in rounds:
+            rounds[source][loan_id].append(row)
+    for loan_id in rounds["2"]:
+        if not any(map(_may_be_tried_again, rounds["1"][loan_id])):
+            yield f"I10 {loan_id}: nothing of round 1 sends it into round 2"
+    watch = books.day.watch  # type: ignore[attr-defined]
+    opened_at = watch.opened_at.get(f"{on} round_2")
+    for loan_id, rows in rounds["1"].items():
+        head = books.heads[loan_id]
+        still_owes = text(head.get("due"))[:10] <= on and not books.paid_of_loan.get(loan_id)
+        was_known = opened_at and all(
+            watch.written_at.get(text(row["order_no"]), opened_at) < opened_at for row in rows
+        )
+        may = all(map(_may_be_tried_again, rows))
+        if may and was_known and still_owes and head.get("due") and loan_id not in rounds["2"]:
+            yield f"I10 {loan_id}: might have been tried again in round 2"
+
+
+def _may_be_tried_again(row: Item) -> bool:
+    return "RETRY_TODAY" in text(row.get("failure_class")).upper() or (
+        text(row.get("reason")) == "slot_taken"
+    )
+
+
+def quotes_are_kept(books: Books) -> Iterator[str]:
+    """I3: what a borrower is charged is what he was quoted; one request begins one order."""
+    quoted = {text(row["quote_id"]): fen(row["amount_fen"]) for row in books.rows.all("quotes")}
+    for order_no, charge in books.charges.items():
+        amount = quoted.get(order_no.split("-")[1])
+        if amount is not None and charge.amount_fen != amount:
+            yield f"I3 {order_no}: quoted {amount} fen, {charge.amount_fen} taken"
+    begun: Counter[str] = Counter()
+    for row in books.rows.all("requests"):
+        answer = json.loads(text(row.get("answer")) or "{}")
+        if answer.get("status") == 202:
+            begun[answer["body"]["order_no"]] += 1
+    for order_no, times in begun.items():
+        if times > 1:
+            yield f"I3 {order_no}: {times} requests were told that they had begun it"
+
+
+SPOILT_FILES = frozenset(("wrong_digest", "wrong_rows", "wrong_sum", "truncate"))
+SPOILT_ROWS = frozenset(("drop_row", "duplicate_row", "change_amount", "change_status"))
+
+
+def spoilt_bills_are_found_out(books: Books) -> Iterator[str]:
+    """I10: what was spoilt in the bill stands in quarantine, or as a discrepancy since resolved."""
+    day = books.day.plan.business_date
+    spoilt = next((fault.about for fault in books.day.plan.of_kind("bill")), "")
+    files = {
+        text(row["object_key"]): row
+        for row in books.rows.all("files")
+        if text(row["object_key"]).endswith(f"{day:%Y%m%d}/bill_v1.csv")
+    }
+    first = next(iter(files.values()), None)
+    if first is None:
+        return
+    if spoilt in SPOILT_FILES and text(first["state"]) != "quarantined":
+        yield f"I10 {spoilt}: the bill is {text(first['state'])}"
+    if text(first["state"]) != "applied" or text(first.get("reason")):
+        return
+    known = {text(row["order_no"]) for row in books.discrepancies}
+    charges = books.day.payment.charges(day)
+    if spoilt in SPOILT_ROWS and charges and charges[0].order_no not in known:
+        yield f"I10 {spoilt}: nothing was found at {charges[0].order_no}"
+    if spoilt == "extra_row" and not any("LN99999" in order_no for order_no in known):
+        yield "I10 extra_row: nothing was found"
+
+
+def a_closed_day_stays_as_it_was(books: Books) -> Iterator[str]:
+    """I10: no other bill is reconciled with a day that is closed."""
+    on = books.day.plan.business_date
+    closed = books.runs.get((on.isoformat(), "close"))
+    if closed is None or not closed.get("completed_at"):
+        return
+    taken: dict[str, str] = {}
+    for row in books.rows.all("files"):
+        if f"/bill/{on:%Y%m%d}/" in text(row["object_key"]) and text(row["state"]) == "applied":
+            if not text(row.get("reason")):
+                first = taken.setdefault(text(row["sha256"]), text(row["finished_at"]))
+                taken[text(row["sha256"])] = min(first, text(row["finished_at"]))
+    for sha256, first in taken.items():
+        if first > text(closed["completed_at"]) and len(taken) > 1:
+            yield f"I10 {on} is closed, and another bill was taken: {sha256[:8]}"
+
+
+def holds_have_a_reason(books: Books) -> Iterator[str]:
+    """I7: a loan is held for a discrepancy as long as that is open."""
+    is_open = {
+        text(row["discrepancy_id"]) for row in books.discrepancies if text(row["state"]) == "open"
+    }
+    for loan_id, head in books.heads.items():
+        hold = text(head.get("hold"))
+        if hold.startswith("discrepancy ") and hold.removeprefix("discrepancy ") not in is_open:
+            yield f"I7 {loan_id} is held for {hold}, which is not open"
+
+
+def texts_are_what_they_are_said_to_be(books: Books) -> Iterator[str]:
+    """I9: a text we call sent was accepted, one we call refused was not; none is sent unknown."""
+    there = {each["message_id"] for each in books.day.sms.messages()["messages"]}
+    ours: set[str] = set()
+    for row in books.rows.all("notices"):
+        notice_id, state, reason = (
+            text(row.get(name)) for name in ("notice_id", "state", "reason")
+        )
+        ours.add(notice_id)
+        if state in {"SENT", "DELIVERED", "FAILED"} and notice_id not in there:
+            yield f"I9 {notice_id} is {state}, and the platform never had it"
+        if state == "REFUSED" and reason != "BUSINESS_LIMIT_CONTROL":
+            yield f"I9 {notice_id} is given up: {reason}"
+    for notice_id in sorted(there - ours):
+        yield f"I9 {notice_id} was sent, and is no notice of ours"
+    day = books.day.plan.business_date
+    asked_for = {books.day.plan.sample.loans[visit.loan].loan_id for visit in books.day.plan.visits}
+    reminded = {
+        key.partition("/")[0]
+        for row in books.rows.all("notices")
+        if text(row["scenario"]) == "pre_due"
+        for key in row["items"]["M"]
+    }
+    for loan_id, loan in books.day.book.loans.items():
+        ahead = (loan.unpaid_due_on - day).days if loan.unpaid_due_on else 0
+        if ahead in {1, 3} and loan_id not in reminded | asked_for:
+            yield f"I9 {loan_id} is due in {ahead} days, and nobody is reminded"
+
+
+def records_say_what_was(books: Books) -> Iterator[str]:
+    """I12: days past due, and what a wish cost, found anew for each loan's first payment."""
+    for row in books.records:
+        loan_id = text(row["loan_id"])
+        loan, cut = books.day.book.loans[loan_id], books.day.book.cuts[loan_id]
+        order_no = text(row["order_no"])
+        paid = books.paid_of_loan.get(loan_id, [])
+        is_first = not any(text(each["recorded_at"]) < text(row["recorded_at"]) for each in paid)
+        on = datetime.strptime(order_no[:8], "%Y%m%d").replace(tzinfo=None).date()
+        if not is_first or loan.unpaid_due_on is None:
+            continue
+        dpd = max((on - loan.unpaid_due_on).days, 0)
+        if fen(row.get("dpd")) != dpd:
+            yield f"I12 {order_no}: {fen(row.get('dpd'))} days past due recorded, {dpd} by hand"
+        kind = text(row.get("kind"))
+        if kind not in {"full", "partial"} or text(row["status"]) != "SUCCEEDED":
+            continue
+        offered = prepayment.offer(
+            wish=Wish(kind=Kind(kind), amount=Money(fen(row["amount"]))),
+            standing=loans.standing(loan=loan, cut=cut, product=PRODUCTS[loan.product], as_of=on),
+        )
+        said = tuple(fen(row.get(part)) for part in ("principal", "interest", "penalty"))
+        if not isinstance(offered, prepayment.Offer) or said != tuple(
+            part.fen
+            for part in (
+                offered.components.principal,
+                offered.components.interest,
+                offered.components.penalty,
+            )
+        ):
+            yield f"I12 {order_no}: {said} recorded, {offered} by the terms"
+
+
+def the_ladder_is_climbed(books: Books) -> Iterator[str]:
+    """I13: where nothing else goes wrong, an order has its end soon."""
+    if books.day.plan.weather.name != "calm":
+        return
+    watch = books.day.watch  # type: ignore[attr-defined]
+    for order_no, sent_at in watch.first_sent_at.items():
+        order = books.day.payment._orders.get(order_no)
+        if order and order.outcome == "wrong_amount":
+            continue
+        taken = watch.written_at.get(order_no, float("inf")) - sent_at
+        never_arrived = books.day.payment._attempts[order_no] > 1
+        if taken > (FIRST_RUNGS_SECONDS if never_arrived else LAST_RUNG_SECONDS):
+            yield f"I13 {order_no}: its end is known after {taken:.0f} s"
+
+
+def missed_days_are_made_up_for(books: Books) -> Iterator[str]:
+    """I10: the list's moves of stage, counted by hand over all days since the last list."""
+    crowd, plan = getattr(books.day, "crowd", None), books.day.plan
+    on = plan.business_date.isoformat()
+    run, last = books.runs.get((on, "due_list")), books.runs.get(("last", "due_list"))
+    if last and text(last["last_date"]) < on:
+        yield f"I10 the last list is said to be of {text(last['last_date'])}"
+    if run is None or text(run.get("state")) != "complete" or any(v.at < 9.0 for v in plan.visits):
+        return
+    missed = crowd.days_without_list if crowd else 0
+    moves: Counter[str] = Counter()
+    for loan in books.day.book.loans.values():
+        if loan.unpaid_due_on is None:
+            continue
+        dpd = (plan.business_date - loan.unpaid_due_on).days
+        if any(dpd - missed <= start <= dpd for start in STAGE_STARTS):
+            moves[str(stage_of(dpd))] += 1
+    counted = json.loads(text(run["totals"]))["stage_moves"]
+    if counted != dict(sorted(moves.items())):
+        yield f"I10 {missed} days without a list: {counted} moved, by hand {dict(moves)}"
+
+
+def nobody_in_the_crowd_was_lied_to(books: Books) -> Iterator[str]:
+    """What those were told who dawdle, or try a key twice."""
+    crowd = getattr(books.day, "crowd", None)
+    yield from crowd.wrongs if crowd else ()
+
+
+MORE_CHECKERS = (
+    missed_days_are_made_up_for,
+    nobody_in_the_crowd_was_lied_to,
+    no_failure_is_made_up,
+    skips_are_true,
+    who_may_be_tried_again_is,
+    quotes_are_kept,
+    spoilt_bills_are_found_out,
+    a_closed_day_stays_as_it_was,
+    holds_have_a_reason,
+    texts_are_what_they_are_said_to_be,
+    records_say_what_was,
+    the_ladder_is_climbed,
+)

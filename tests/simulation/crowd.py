@@ -1,0 +1,248 @@
+"""A crowd: what else may happen on a day, drawn so that guards are leaned on that rarely are.
+
+It adds to a plan (visits at the very moments of rounds and sweeps, a platform that is away all
+night and whose notifications are lost) and to a day (operators who fire jobs at odd hours, answers
+nobody has listed, batches that are taken in part, two versions of a bill at once, borrowers who
+dawdle).  All of it is drawn from the seed.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from datetime import timedelta
+from json import dumps, loads
+from random import Random  # noqa: TID251  seeded: chance is what the simulation is made of
+from typing import TYPE_CHECKING, Any
+
+from tests.simulation.clock import clock_time
+from tests.simulation.gateway import Phone
+from tests.simulation.outside import FOREIGN_KEYS, Response
+from tests.simulation.plan import Fault, Plan, Visit
+from tests.simulation.tokens import token_of
+
+if TYPE_CHECKING:
+    from tests.simulation.day import Day
+
+MOMENTS = (
+    *(0.5, 7.999, 8.0, 8.0, 8.0, 8.001, 8.25, 8.5, 8.75, 12.25),
+    *(15.999, 16.0, 16.0, 16.001, 16.25, 16.5, 16.75, 21.75, 23.5, 23.75),
+)
+"""When jobs fire: whoever comes at the same moment meets them step by step."""
+
+AT_NIGHT = ("timeout_after_charge",), ("timeout_before_charge",), ("not_exist_after_accept",)
+NOTIFICATIONS_LOST = 120
+DAWDLES_HOURS = 0.3
+HONEST_FROM = 33.0
+"""From here on the platform answers as it should: what it says of a night is the truth."""
+
+
+# --- more for a plan --------------------------------------------------------------------
+
+
+def crowded(plan: Plan) -> Plan:
+    """Let more people come, and more go wrong; a calm day stays calm."""
+    rng = Random(f"crowd {plan.seed}")
+    loans = len(plan.sample.loans)
+    hot = [rng.randrange(loans) for _ in range(2)]
+    visits = tuple(sorted((*plan.visits, *_visits(rng, hot, loans)), key=lambda visit: visit.at))
+    faults = list(plan.faults)
+    if plan.weather.name != "calm":
+        agreements = [loan.agreement_no for loan in plan.sample.loans]
+        for facts in _more_faults(rng, [agreements[place] for place in hot], agreements):
+            faults.append(Fault(number=len(faults), **facts))
+    return replace(plan, visits=visits, faults=tuple(faults))
+
+
+def _visits(rng: Random, hot: list[int], loans: int) -> Iterator[Visit]:
+    for _ in range(rng.randrange(2, 7)):
+        yield Visit(
+            at=rng.choice(MOMENTS),
+            loan=rng.choice(hot) if rng.random() < 0.7 else rng.randrange(loans),
+            kind=rng.choice(("overdue", "instalment", "partial", "partial", "full")),
+            recut=rng.choice(("reduce_instalment", "shorten_term")),
+            amount_share=rng.random() * 0.8,
+            tabs=rng.choice((1, 1, 2)),
+            taps=rng.choice((1, 1, 2)),
+        )
+
+
+def _more_faults(rng: Random, hot: list[str], agreements: list[str]) -> Iterator[Mapping[str, Any]]:
+    drawn = rng.random()
+    if drawn < 0.35:
+        begins = rng.choice((7.999, 8.003, 8.003, 15.999, 16.003, 16.003))
+        for agreement in (*hot, *rng.sample(agreements, 6)):
+            yield {"kind": "outcome", "about": agreement, "more": rng.choice(AT_NIGHT)}
+        for ordinal in range(1, NOTIFICATIONS_LOST):
+            yield {"kind": "notification_lost", "at": float(ordinal)}
+        ends = rng.choice((33.9, 33.9, 34.3))
+        yield {"kind": "platform_down", "at": begins, "until": ends}
+    elif drawn < 0.5:
+        yield {"kind": "paused", "at": rng.choice((15.99, 16.0)), "until": 22.6}
+
+
+# --- more for a day ---------------------------------------------------------------------
+
+
+class Crowd:
+    """Whoever else comes on a day; `wrongs` are what they were told and should not have been."""
+
+    def __init__(self, day: "Day") -> None:
+        day.crowd = self  # type: ignore[attr-defined]
+        self._day = day
+        self._rng = Random(f"crowd of {day.plan.seed}")
+        self.wrongs: list[str] = []
+        self.days_without_list = 0
+        self._remember_an_earlier_list()
+        self._have_jobs_fired()
+        self._have_bills_dropped()
+        self._have_borrowers_dawdle()
+        self._have_answers_spoilt()
+
+    # --- jobs ---------------------------------------------------------------------------
+
+    def _remember_an_earlier_list(self) -> None:
+        """Some days before this one had no list."""
+        self.days_without_list = self._rng.choice((0, 0, 1, 4))
+        last = self._day.plan.business_date - timedelta(days=1 + self.days_without_list)
+        self._day.world.dynamodb.call(
+            "PutItem",
+            {
+                "TableName": "afterloan-test-runs",
+                "Item": {
+                    "business_date": {"S": "last"},
+                    "job": {"S": "due_list"},
+                    "last_date": {"S": last.isoformat()},
+                    "parts": {"M": {}},
+                },
+            },
+        )
+
+    def _have_jobs_fired(self) -> None:
+        """An operator opens rounds before their time, and makes up for yesterday's list."""
+        day, rng = self._day, self._rng
+        if rng.random() < 0.3:
+            for at, job in ((0.168, "open_round_1"), (8.0, "open_round_2")):
+                day.at(at, job, lambda job=job, at=at: day.fire(job, at))
+        if rng.random() < 0.15:
+            day.at(10.0, "yesterday's list", lambda: day.fire("make_due_list", -23.8))
+        for at in (8.0, 16.0):
+            if rng.random() < 0.3:
+                day.at(at, "sweep", lambda at=at: day.fire("sweep", at))
+
+    # --- bills --------------------------------------------------------------------------
+
+    def _have_bills_dropped(self) -> None:
+        """A corrected bill comes at once with the first; the first is announced again at the end."""
+        day, rng = self._day, self._rng
+        if rng.random() < 0.3:
+            day.at(34.0, "a second bill", day.bills.drop_another)
+        if rng.random() < 0.5:
+            day.at(36.6, "the first bill again", self._announce_first_bill)
+
+    def _announce_first_bill(self) -> None:
+        key = f"in/payment/main/bill/{self._day.plan.business_date:%Y%m%d}/bill_v1.csv"
+        record = {"eventName": "ObjectCreated:Put", "s3": {"object": {"key": key}}}
+        self._day.put_again("files", dumps({"Records": [record]}), 0)
+
+    # --- borrowers ----------------------------------------------------------------------
+
+    def _have_borrowers_dawdle(self) -> None:
+        day, rng = self._day, self._rng
+        for number in range(rng.choice((0, 1, 1))):
+            visit = Visit(
+                at=rng.choice((2.0, 6.0, 9.5, 12.5)),
+                loan=rng.randrange(len(day.plan.sample.loans)),
+                kind="full",
+                recut="reduce_instalment",
+                amount_share=0.0,
+                tabs=1,
+                taps=1,
+            )
+            day.at(visit.at, "who dawdles", lambda v=visit, n=number: self._dawdle(v, f"slow-{n}"))
+
+    def _dawdle(self, visit: Visit, key: str) -> None:
+        """Quote now and pay when the quote has expired; then try the key with another quote."""
+        day = self._day
+        loan = day.plan.sample.loans[visit.loan]
+        token = token_of(loan.borrower_id, day=clock_time(day.plan.midnight, -1))
+        phone = Phone(world=day.world, token=token)
+        path = f"/v1/loans/{loan.loan_id}/repayments"
+
+        def quoted() -> None:
+            quote_id = day.borrowers._quoted(phone, loan.loan_id, visit)
+            if quote_id:
+                day.at(visit.at + DAWDLES_HOURS, "who has dawdled", lambda: pay(quote_id))
+
+        def pay(quote_id: str) -> None:
+            day.world.tasks.start("slow", lambda: paid(quote_id), lambda _: None)
+
+        def paid(quote_id: str) -> None:
+            answer = phone.post(path, {"quote_id": quote_id}, key=key)
+            if answer.status == 202:
+                self.wrongs.append(f"I3 {loan.loan_id}: a quote that had expired was taken")
+            other = phone.post(path, {"quote_id": "Qaaaaaaaaaaaaaaaa"}, key=key)
+            if answer.status == 409 and other.status < 500 and other.status not in {409, 422}:
+                self.wrongs.append(f"I3 {loan.loan_id}: a key was taken twice: {other.status}")
+
+        day.world.tasks.start("slow", quoted, lambda _: None)
+
+    # --- answers ------------------------------------------------------------------------
+
+    def _have_answers_spoilt(self) -> None:
+        """Have answers of the platform, of SQS and of SNS spoilt now and then."""
+        world, chance = self._day.world, self._day.plan.weather.call
+        platforms, rng = world.platforms, self._rng
+        platforms.__dict__.pop("_answered", None)
+        for service in (world.sqs, world.sns):
+            service.__dict__.pop("call", None)
+        if not chance:
+            return
+        real = platforms._answered
+
+        def answered(name: str, method: str, path: str, *rest: Any) -> Response:
+            given = real(name, method, path, *rest)
+            is_late = self._day.hours(world.clock.seconds) > HONEST_FROM
+            if name != "payment" or is_late or given.status != 200 or rng.random() > chance * 6:
+                return given
+            return self._spoilt(given, method, path)
+
+        platforms._answered = answered  # type: ignore[method-assign]
+        for service, operation, entries in (
+            (world.sqs, "SendMessageBatch", "Entries"),
+            (world.sns, "PublishBatch", "PublishBatchRequestEntries"),
+        ):
+            service.call = self._in_part(service.call, operation, entries, chance * 6)  # type: ignore[method-assign]
+
+    def _spoilt(self, given: Response, method: str, path: str) -> Response:
+        """Say something that must not be believed, or that says nothing."""
+        platforms = self._day.world.platforms
+        said = loads(given.data)
+        contrary = "FAILED" if said["status"] == "SUCCEEDED" else "SUCCEEDED"
+        lie = {**said, "status": contrary, "failure_code": "INSUFFICIENT_FUNDS"}
+        match self._rng.choice(("forged", "unlisted", "another", "html")):
+            case "forged":
+                body = dumps(lie).encode()
+                signed = platforms.signed(method, path, body, keys=FOREIGN_KEYS)
+                return Response(200, body, signed)
+            case "unlisted":
+                said |= {"status": "FAILED", "failure_code": "SYSTEM_BUSY", "paid_at": None}
+            case "another":
+                said = {**lie, "order_no": f"{said['order_no']}9"}
+            case _:
+                return Response(502, b"<html>", {})
+        body = dumps(said).encode()
+        return Response(200, body, platforms.signed(method, path, body))
+
+    def _in_part(
+        self, call: Callable[..., Any], operation: str, name: str, chance: float
+    ) -> Callable[..., Any]:
+        """Have a batch taken but for its last entry, now and then."""
+
+        def called(asked: str, parameters: Mapping[str, Any]) -> Any:
+            entries = parameters.get(name, ())
+            if asked != operation or len(entries) < 2 or self._rng.random() > chance:
+                return call(asked, parameters)
+            answer = call(asked, {**parameters, name: entries[:-1]})
+            refused = {"Id": entries[-1]["Id"], "Code": "InternalError", "SenderFault": False}
+            return {**answer, "Failed": [*answer.get("Failed", ()), refused]}
+
+        return called

@@ -1,0 +1,280 @@
+"""`python -m tests.simulation.hunt`: let one mutant after the other live, until somebody notices.
+
+Each plays the seeds in their order until a checker complains that does not complain of the same
+seed without the mutant.  What judges is the production code as it is, never the mutant.
+"""
+
+import argparse
+import signal
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import wraps
+from multiprocessing import get_context
+from pathlib import Path
+
+import conftest  # noqa: F401  the stage of the tests, before anything of ours is imported
+from tests.simulation import (
+    book,
+    mutants_bill,
+    mutants_doors,
+    mutants_money,
+    mutants_notices,
+    mutants_posting,
+    mutants_rounds,
+    seeds,
+)
+from tests.simulation.catalogue import Catalogue
+from tests.simulation.checkers import CHECKERS, Checker
+from tests.simulation.checkers_more import MORE_CHECKERS, CloserWatch
+from tests.simulation.crowd import Crowd, crowded
+from tests.simulation.day import Day
+from tests.simulation.mutants import Living, Mutant
+from tests.simulation.plan import draw
+from tests.simulation.world import World
+
+MUTANTS: tuple[Mutant, ...] = (
+    *mutants_posting.MUTANTS,
+    *mutants_rounds.MUTANTS,
+    *mutants_bill.MUTANTS,
+    *mutants_doors.MUTANTS,
+    *mutants_notices.MUTANTS,
+    *mutants_money.MUTANTS,
+)
+BY_NAME: Mapping[str, Mutant] = {each.name: each for each in MUTANTS}
+DAYS = 500
+SECONDS_MAX = 60
+PROOF = Path("docs/proof.md")
+BEGINS, ENDS = "<!-- mutants -->", "<!-- /mutants -->"
+JUDGES = (*CHECKERS, *(each for each in MORE_CHECKERS if each not in CHECKERS))
+
+
+class CrowdedWatch(CloserWatch):
+    """Lets a crowd in before it begins to watch."""
+
+    def __init__(self, day: Day) -> None:
+        super().__init__(day)
+        Crowd(day)
+
+
+class HungError(BaseException):
+    """A day takes for ever; no `except Exception` may catch it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """What became of a mutant; `seed` is 0 if it survived, `net` was removed as well if named."""
+
+    name: str
+    net: str = ""
+    seed: int = 0
+    checker: str = ""
+    wrong: str = ""
+    days: int = 0
+    seconds: float = 0.0
+    unreached: tuple[str, ...] = ()
+
+
+class Ground:
+    """One world to hunt in; its books are taken in before any mutant lives."""
+
+    def __init__(self) -> None:
+        self.world = World().__enter__()
+        self.catalogue = Catalogue(self.world)
+        for number in range(book.BOOKS):
+            self.world.clear()
+            self.catalogue.put(number)
+
+    def wrongs(self, seed: int, living: Living | None = None) -> dict[str, str]:
+        """Play a seed; say what was wrong, each with the checker that found it."""
+        by: dict[str, str] = {}
+        with _judged(by, living), _in_time():
+            try:
+                result = seeds.play(self.world, self.catalogue, crowded(draw(seed, repaying=1.0)))
+            except HungError:
+                return {"I13 the day does not end": "the day itself"}
+        return {wrong: by.get(wrong) or _found_by(wrong) for wrong in result.wrongs}
+
+
+@contextmanager
+def _judged(by: dict[str, str], living: Living | None) -> Iterator[None]:
+    """Have the seeds judged by the checkers, the mutant being lifted while they do."""
+    before = seeds.CHECKERS, seeds.Watch
+
+    def outside(checker: Checker) -> Checker:
+        @wraps(checker)
+        def judge(books: seeds.Books) -> Iterator[str]:
+            if living is None:
+                wrongs = list(checker(books))
+            else:
+                with living.lifted():
+                    wrongs = list(checker(books))
+            by.update(dict.fromkeys(wrongs, checker.__name__))
+            yield from wrongs
+
+        return judge
+
+    seeds.CHECKERS, seeds.Watch = tuple(map(outside, JUDGES)), CrowdedWatch
+    try:
+        yield
+    finally:
+        seeds.CHECKERS, seeds.Watch = before
+
+
+@contextmanager
+def _in_time() -> Iterator[None]:
+    def hung(*_: object) -> None:
+        raise HungError
+
+    before = signal.signal(signal.SIGALRM, hung)
+    signal.setitimer(signal.ITIMER_REAL, SECONDS_MAX)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def _found_by(wrong: str) -> str:
+    if "breaks off" in wrong:
+        return "the day itself"
+    return "a job run again" if "run again" in wrong else "the watch of every call"
+
+
+def hunted(ground: Ground, mutant: Mutant, *, days: int = DAYS, net: str = "") -> Found:
+    """Let a mutant live through the seeds until it is noticed."""
+    started = time.perf_counter()
+    more = (BY_NAME[net],) if net else ()
+    living = Living(mutant, *more)
+    for seed in range(1, days + 1):
+        with living:
+            wrongs = ground.wrongs(seed, living)
+        if not wrongs:
+            continue
+        usual = ground.wrongs(seed)
+        for wrong, checker in wrongs.items():
+            if wrong not in usual:
+                return Found(
+                    name=mutant.name,
+                    net=net,
+                    seed=seed,
+                    checker=checker,
+                    wrong=wrong,
+                    days=seed,
+                    seconds=time.perf_counter() - started,
+                )
+    return Found(
+        name=mutant.name,
+        net=net,
+        days=days,
+        seconds=time.perf_counter() - started,
+        unreached=tuple(place for place in living.places if place not in living.reached),
+    )
+
+
+# --- the command ------------------------------------------------------------------------
+
+
+def main(given: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.simulation.hunt", description=__doc__)
+    parser.add_argument("--only", nargs="*", default=(), help="names of mutants")
+    parser.add_argument("--days", type=int, default=DAYS, help=f"seeds at most (default {DAYS})")
+    parser.add_argument("--jobs", type=int, default=1, help="processes side by side (default 1)")
+    asked = parser.parse_args(given)
+    wanted = [BY_NAME[name] for name in asked.only] or list(MUTANTS)
+    started, found = time.perf_counter(), []
+    errands = [(each.name, asked.days) for each in wanted]
+    for each in _hunted(errands, jobs=asked.jobs):
+        found.append(each)
+        print(_told(each, len(found), len(wanted), time.perf_counter() - started), flush=True)
+    if not asked.only:
+        write(PROOF, found, days=asked.days)
+    alive = [each.name for each in found if not each.seed and not BY_NAME[each.name].same_because]
+    print(f"{len(found)} mutants, {len(alive)} alive: {', '.join(alive) or 'none'}")
+    return 1 if alive else 0
+
+
+def _hunted(errands: Sequence[tuple[str, int]], *, jobs: int) -> Iterator[Found]:
+    if jobs == 1:
+        yield from map(_hunt, errands)
+        return
+    with get_context("spawn").Pool(jobs) as pool:
+        yield from pool.imap(_hunt, errands)
+
+
+_grounds: list[Ground] = []
+
+
+def _hunt(errand: tuple[str, int]) -> Found:
+    """Hunt one; what lives behind its net is hunted once more without the net."""
+    name, days = errand
+    if not _grounds:
+        _grounds.append(Ground())
+    mutant = BY_NAME[name]
+    found = hunted(_grounds[0], mutant, days=days)
+    if not found.seed and mutant.net:
+        found = hunted(_grounds[0], mutant, days=days, net=mutant.net)
+    return found
+
+
+def _told(found: Found, number: int, count: int, seconds: float) -> str:
+    without = f" without {found.net}" if found.net else ""
+    if not found.seed:
+        unreached = f"; never reached: {', '.join(found.unreached)}" if found.unreached else ""
+        told = f"LIVES after {found.days} days{without}{unreached}"
+    else:
+        told = f"seed {found.seed}{without}, {found.checker}: {found.wrong}"
+    return f"{number}/{count} {seconds:.0f} s  {found.name}: {told}"
+
+
+# --- the table --------------------------------------------------------------------------
+
+
+def write(path: Path, found: Sequence[Found], *, days: int) -> None:
+    """Put the table between its markers; the rest of the file is left alone."""
+    text = path.read_text(encoding="utf-8") if path.exists() else f"# Proof\n\n{BEGINS}\n{ENDS}\n"
+    before, _, rest = text.partition(BEGINS)
+    _, _, after = rest.partition(ENDS)
+    path.write_text(f"{before}{BEGINS}\n{table(found, days=days)}{ENDS}{after}", encoding="utf-8")
+
+
+def table(found: Sequence[Found], *, days: int) -> str:
+    """Write what became of the mutants, area by area, as Markdown."""
+    killed = [each for each in found if each.seed]
+    same = [each for each in found if not each.seed and BY_NAME[each.name].same_because]
+    lines = [
+        f"{len(found)} guards removed, one at a time: {len(killed)} noticed within {days} days,"
+        f" {len(same)} make no difference and say why,"
+        f" {len(found) - len(killed) - len(same)} noticed by nobody.",
+        "",
+        f"Written by `python -m tests.simulation.hunt --days {days}`.",
+        "",
+        "| guard removed | killed at seed | by |",
+        "|---|---|---|",
+    ]
+    area = ""
+    for each in found:
+        mutant = BY_NAME[each.name]
+        if mutant.area != area:
+            area = mutant.area
+            lines.append(f"| **{area}** | | |")
+        lines.append(_row(mutant, each))
+    return "\n".join(lines) + "\n"
+
+
+def _row(mutant: Mutant, found: Found) -> str:
+    guard = f"`{mutant.name}`: {mutant.guard}"
+    if found.net:
+        guard += f"; the net behind it (`{found.net}`) removed as well"
+    if found.seed:
+        by = found.checker.replace("_", " ")
+        return f"| {guard} | {found.seed} | {by}: {found.wrong.replace('|', '/')[:90]} |"
+    if mutant.same_because:
+        return f"| {guard} | – | no difference: {mutant.same_because} |"
+    return f"| {guard} | **lives** | nobody |"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
