@@ -17,12 +17,18 @@ help: ## list the targets
 demo: $(VENV)/ready $(ASSETS) ## a business day on the local cloud, and the next morning (KEEP=1 leaves it running)
 	@$(BIN)/python bin/afterloan demo --loans $(LOANS) --seed $(SEED) $(if $(KEEP),--keep)
 
-check: $(VENV)/ready $(ASSETS) ## format, lint, types, imports, templates: what CI checks
+check: $(VENV)/ready $(ASSETS) ## format, lint, types, imports, templates, weaknesses: what CI checks
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy app.py chalicelib infra simulators
 	$(BIN)/lint-imports
 	$(BIN)/cfn-lint infra/data.yaml
+	$(BIN)/bandit --quiet --recursive app.py chalicelib
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive bin/afterloan infra simulators
+	@$(MAKE) --no-print-directory audit
+
+audit: $(VENV)/ready ## ask the registry about known vulnerabilities in what is deployed
+	@$(BIN)/python -m infra.audit
 
 test: $(VENV)/ready $(ASSETS) ## all tests, those on the local cloud too
 	$(BIN)/python -m pytest -n 2 --dist loadgroup --ignore tests/cloud
@@ -39,6 +45,9 @@ fuzz-api: $(VENV)/ready $(ASSETS) ## send 2,000 requests made up from the OpenAP
 
 simulate: $(VENV)/ready ## play seeded days with faults everywhere: make simulate DAYS=20000 SEED=1 JOBS=2
 	$(BIN)/python bin/afterloan simulate --days $(DAYS) --seed $(if $(filter command line,$(origin SEED)),$(SEED),1) --jobs $(JOBS)
+
+drills: $(VENV)/ready $(ASSETS) ## all drills on the local cloud, and what they saw (test runs the short ones)
+	DRILLS=all $(BIN)/python -m pytest -q -s tests/cloud/test_drills.py
 
 openapi: $(VENV)/ready ## write docs/openapi.json from the models that serve
 	$(BIN)/python -m infra.openapi > docs/openapi.json
@@ -72,4 +81,4 @@ $(VENV)/ready: requirements.txt requirements-dev.txt constraints.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@
 
-.PHONY: help demo check test simulate browser screenshots fuzz-api openapi package deploy assets bench bench-peer clean
+.PHONY: help demo check audit test simulate browser screenshots fuzz-api drills openapi package deploy assets bench bench-peer clean

@@ -27,8 +27,19 @@ class UnauthorizedError(Exception):
         super().__init__("Unauthorized")
 
 
+class HandlerFailedError(Exception):
+    """A handler failed: of what kind the failure was, and where.
+
+    Lambda's runtime prints the text of whatever leaves a handler, and the failure's own may carry
+    what no log may hold.
+    """
+
+
 def boundary(handler: Callable[Given, Result]) -> Callable[Given, Result]:
-    """Log the end or the failure of a handler, send its metrics, and let the failure out."""
+    """Log the end or the failure of a handler, send its metrics, and let no more out than that.
+
+    :raises HandlerFailedError: if the handler fails.
+    """
 
     @functools.wraps(handler)  # Chalice names the Lambda after handler.__name__
     def bounded(*args: Given.args, **kwargs: Given.kwargs) -> Result:
@@ -40,9 +51,9 @@ def boundary(handler: Callable[Given, Result]) -> Callable[Given, Result]:
             log.info("refused")
             raise
         except Exception as error:
-            # The kind alone: the message of an exception may carry what no log may hold.
-            log.error("failed", error=type(error).__name__, where=where(error))
-            raise
+            kind, place = type(error).__name__, where(error)
+            log.error("failed", error=kind, where=place)
+            raise HandlerFailedError(f"{kind} at {place}") from None
         else:
             log.info("finished", result=_plain(result))
             return result
