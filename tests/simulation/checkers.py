@@ -242,7 +242,7 @@ def everybody_is_told_once(books: Books) -> Iterator[str]:
     for key, times in told.items():
         if times > 1:
             yield f"I9 {key}: told {times} times"
-    last_hour = books.day.plan.business_date + timedelta(days=2)
+    last_hour = books.day.plan.dates[-1] + timedelta(days=2)
     for row in books.records:
         order_no, status = text(row["order_no"]), text(row["status"])
         key = f"{text(row['loan_id'])}/{order_no}"
@@ -260,7 +260,12 @@ def everybody_is_told_once(books: Books) -> Iterator[str]:
 
 def every_due_has_one_end(books: Books) -> Iterator[str]:
     """I10: rounds and reconciliation tie, counted again from the rows."""
-    on = books.day.plan.business_date.isoformat()
+    for on in books.day.plan.dates:
+        yield from _every_due_of(books, on.isoformat())
+    yield from _the_list_is_whole(books, books.day.plan.business_date.isoformat())
+
+
+def _every_due_of(books: Books, on: str) -> Iterator[str]:
     ends: Counter[tuple[str, str]] = Counter()
     for row in books.rows.all("journal"):
         number = text(row["order_no"]).split("-")
@@ -281,7 +286,6 @@ def every_due_has_one_end(books: Books) -> Iterator[str]:
                 yield f"I10 round {round_no}: {number} {status} counted, {ends[round_no, status]} stand"
         if not totals["ties"] or totals["waiting"]["count"]:
             yield f"I10 round {round_no} does not tie"
-    yield from _the_list_is_whole(books, on)
 
 
 def _the_list_is_whole(books: Books, on: str) -> Iterator[str]:
@@ -310,8 +314,14 @@ def _the_list_is_whole(books: Books, on: str) -> Iterator[str]:
 
 
 def the_day_is_proven(books: Books) -> Iterator[str]:
-    """I10, I13: the day closes, or a person has something to decide."""
-    on = books.day.plan.business_date.isoformat()
+    """I10, I13: the days close, or a person has something to decide."""
+    for on in books.day.plan.dates:
+        yield from _is_proven(books, on.isoformat())
+    for order_no in sorted(books.open_cases):
+        yield f"I13 {order_no}: a case is open that a corrected bill should have closed"
+
+
+def _is_proven(books: Books, on: str) -> Iterator[str]:
     reconciled = books.runs.get((on, "reconciliation_main"))
     if reconciled is None or text(reconciled.get("state")) != "complete":
         yield f"I13 the bill of {on} is not reconciled"
@@ -324,8 +334,6 @@ def the_day_is_proven(books: Books) -> Iterator[str]:
         yield f"I10 {on} is closed with open discrepancies"
     if not is_closed and not is_open:
         yield f"I13 {on} has nothing open and is not closed"
-    for order_no in sorted(books.open_cases):
-        yield f"I13 {order_no}: a case is open that a corrected bill should have closed"
 
 
 def no_secret_is_told(books: Books) -> Iterator[str]:

@@ -45,6 +45,8 @@ def crowded(plan: Plan) -> Plan:
     hot = [rng.randrange(loans) for _ in range(2)]
     visits = tuple(sorted((*plan.visits, *_visits(rng, hot, loans)), key=lambda visit: visit.at))
     faults = list(plan.faults)
+    if plan.weather.name == "calm" and rng.random() < 0.4:
+        faults.append(Fault(number=len(faults), kind="job_missing", about="make_due_list"))
     if plan.weather.name != "calm":
         agreements = [loan.agreement_no for loan in plan.sample.loans]
         for facts in _more_faults(rng, [agreements[place] for place in hot], agreements):
@@ -68,15 +70,13 @@ def _visits(rng: Random, hot: list[int], loans: int) -> Iterator[Visit]:
 def _more_faults(rng: Random, hot: list[str], agreements: list[str]) -> Iterator[Mapping[str, Any]]:
     drawn = rng.random()
     if drawn < 0.35:
-        begins = rng.choice((7.999, 8.003, 8.003, 15.999, 16.003, 16.003))
+        begins = rng.choice((16.003, 16.003, 16.2))
         for agreement in (*hot, *rng.sample(agreements, 6)):
             yield {"kind": "outcome", "about": agreement, "more": rng.choice(AT_NIGHT)}
         for ordinal in range(1, NOTIFICATIONS_LOST):
             yield {"kind": "notification_lost", "at": float(ordinal)}
         ends = rng.choice((33.9, 33.9, 34.3))
         yield {"kind": "platform_down", "at": begins, "until": ends}
-    elif drawn < 0.5:
-        yield {"kind": "paused", "at": rng.choice((15.99, 16.0)), "until": 22.6}
 
 
 # --- more for a day ---------------------------------------------------------------------
@@ -117,16 +117,29 @@ class Crowd:
         )
 
     def _have_jobs_fired(self) -> None:
-        """An operator opens rounds before their time, and makes up for yesterday's list."""
+        """An operator opens a round before its time, makes up for yesterday's list, and so on."""
         day, rng = self._day, self._rng
         if rng.random() < 0.3:
-            for at, job in ((0.168, "open_round_1"), (8.0, "open_round_2")):
-                day.at(at, job, lambda job=job, at=at: day.fire(job, at))
+            day.at(8.0, "round 2", lambda: day.fire("open_round_2", 8.0, tries=1))
         if rng.random() < 0.15:
             day.at(10.0, "yesterday's list", lambda: day.fire("make_due_list", -23.8))
-        for at in (8.0, 16.0):
+        if rng.random() < 0.3:
+            day.at(22.2, "a third round", self._put_third_round)
+        for at, job in (
+            (8.0, "sweep"),
+            (16.0, "sweep"),
+            (6.0, "release_texts"),
+            (22.1, "release_texts"),
+        ):
             if rng.random() < 0.3:
-                day.at(at, "sweep", lambda at=at: day.fire("sweep", at))
+                day.at(at, job, lambda job=job, at=at: day.fire(job, at))
+
+    def _put_third_round(self) -> None:
+        """Messages of a third round come when its window has closed."""
+        on = f"{self._day.plan.business_date:%Y%m%d}"
+        for loan in self._rng.sample(self._day.plan.sample.loans, 5):
+            message = {"order_no": f"{on}-3-{loan.loan_id}", "listed_fen": 10**10}
+            self._day.put_again("deductions", dumps(message), 0)
 
     # --- bills --------------------------------------------------------------------------
 
@@ -134,7 +147,8 @@ class Crowd:
         """A corrected bill comes at once with the first; the first is announced again at the end."""
         day, rng = self._day, self._rng
         if rng.random() < 0.3:
-            day.at(34.0, "a second bill", day.bills.drop_another)
+            # Made at that moment, so that it is kept behind the first.
+            day.at(34.0, "bills", lambda: day.at(34.0, "a second bill", day.bills.drop_another))
         if rng.random() < 0.5:
             day.at(36.6, "the first bill again", self._announce_first_bill)
 

@@ -10,13 +10,12 @@ import json
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date
 from itertools import count
 from random import Random  # noqa: TID251  seeded: chance is what the simulation is made of
 from types import SimpleNamespace
 from typing import Any
 
-from chalicelib import wiring
 from chalicelib.entrypoints import streams
 from simulators.payment_platform import PaymentPlatform
 from simulators.sms_platform import SmsPlatform
@@ -26,9 +25,10 @@ from tests.simulation.clock import clock_time
 from tests.simulation.files import Bills
 from tests.simulation.notifications import Notifications
 from tests.simulation.outside import US
-from tests.simulation.plan import HOURS, JOBS, Plan
+from tests.simulation.plan import Plan
 from tests.simulation.rows import Rows, text
 from tests.simulation.tasks import Crash
+from tests.simulation.timetable import Timetable
 from tests.simulation.world import World, forget, jobs, workers
 
 JOURNAL = "afterloan-test-journal"
@@ -36,18 +36,6 @@ STREAM_BATCH_MAX = 100
 JOB_TRIES = 3
 JOB_PAUSE_SECONDS = 60
 STEPS_MAX = 60_000
-SWEEPS = {
-    "calm": (8.5, 16.5, 23.5),
-    "usual": (0.5, 8.25, 8.75, 16.25, 16.75, 23.5),
-    "storm": (0.5, 8.25, 8.75, 12.25, 16.25, 16.75, 21.75, 23.5, 23.75, 24.1),
-}
-"""Of the 96 sweeps of a real day, how many there are: a sweep that finds nothing proves nothing."""
-
-RELEASES = (8.5, 12.2, 16.5, 21.9, 32.0)
-CLOSINGS = (35.0, 36.0)
-BILL_AT, MORE_BILLS = 34.0, (35.5, 37.0)
-RECOVERIES = (37.5, 38.5, 39.5, 40.5, 59.0, 60.0, 61.0)
-FOLLOWING_BILL = 59.0
 CONTEXT = SimpleNamespace(get_remaining_time_in_millis=lambda: 60_000)
 OLDER = {
     "asks": "rung",
@@ -83,7 +71,7 @@ class Day:
         self._stream: deque[Any] = deque()
         self._announcing = False
         self._deliveries = 0
-        self._rows = Rows(world.dynamodb)
+        self.rows = Rows(world.dynamodb)
         self._workers = workers()
         self._jobs = jobs()
         world.clear()
@@ -94,6 +82,7 @@ class Day:
         self.bills = Bills(self)
         self.notifications = Notifications(self)
         self.borrowers = Borrowers(self)
+        self.timetable = Timetable(self)
         self._delivery_faults = {
             int(fault.at): fault
             for fault in plan.of_kind(
@@ -125,7 +114,7 @@ class Day:
 
     def play(self) -> None:
         """Play from midnight to the close of the next morning, faults and all."""
-        self._make_appointments()
+        self.timetable.make()
         self.until_quiet()
 
     def hours(self, seconds: float) -> float:
@@ -143,58 +132,6 @@ class Day:
     def after(self, seconds: float, name: str, keep: Callable[[], object]) -> None:
         moment = self.world.clock.seconds + seconds
         heapq.heappush(self._appointments, Appointment(moment, next(self._places), name, keep))
-
-    def _make_appointments(self) -> None:
-        for job in JOBS:
-            self._expect(job)
-        for name, hours in (
-            ("sweep", SWEEPS[self.plan.weather.name]),
-            ("release_texts", RELEASES),
-            ("close_day", CLOSINGS),
-        ):
-            for at in hours:
-                self.at(at, name, lambda name=name, at=at: self._fire_if_open(name, at))
-        self.at(BILL_AT, "bill", self.bills.drop)
-        for at in MORE_BILLS:
-            self.at(at, "bill", lambda: self.is_closed() or self.bills.drop_another())
-        self.borrowers.make_appointments()
-        switches: Mapping[str, Callable[[bool], None]] = {
-            "platform_down": lambda on: setattr(self.world.platforms, "is_down", on),
-            "platform_throttling": lambda on: setattr(self.world.platforms, "is_throttling", on),
-            "paused": self._pause,
-        }
-        for fault in self.plan.of_kind(*switches):
-            turn = switches[fault.kind]
-            self.at(fault.at, fault.kind, lambda turn=turn: turn(True))
-            self.at(fault.until, f"{fault.kind} over", lambda turn=turn: turn(False))
-
-    def _fire_if_open(self, job: str, hours: float) -> None:
-        """Fire a job; a day that is closed is not closed again."""
-        if job != "close_day" or not self.is_closed():
-            self.fire(job, hours)
-
-    def is_closed(self) -> bool:
-        run = self._rows.run(self.plan.business_date, "close")
-        return run is not None and text(run.get("state")) == "complete"
-
-    def _pause(self, on: bool) -> None:
-        wiring.controls().pause(on=on, by="drill", at=self.world.clock.now())
-
-    def _expect(self, job: str) -> None:
-        """Have a scheduled job fire as it should, or as was drawn for it."""
-        at = HOURS[job]
-        faults = [fault for fault in self.plan.of_kind("job_missing", "job_thrice", "job_late")]
-        for fault in faults:
-            if fault.about != job:
-                continue
-            if fault.kind == "job_missing":
-                return
-            if fault.kind == "job_late":
-                self.at(at + fault.more, job, lambda: self.fire(job, at))
-                return
-            for later in (0.0, 0.001):
-                self.at(at + later, job, lambda: self.fire(job, at))
-        self.at(at, job, lambda: self.fire(job, at))
 
     def fire(self, job: str, hours: float, *, tries: int = JOB_TRIES) -> None:
         """Call a scheduled Lambda; one that fails is called twice more, as EventBridge does."""
@@ -342,39 +279,41 @@ class Day:
 
     # --- once the faults have stopped -----------------------------------------------------
 
-    @property
-    def next_date(self) -> date:
-        return self.plan.business_date + timedelta(days=1)
-
     def recover(self) -> None:
         """Let nothing more go wrong, and the system's own nets bring everything to its end."""
         self.world.faults.stop()
         self._delivery_faults = {}
         self.world.platforms.is_down = self.world.platforms.is_throttling = False
         self.world.lag_seconds = None
-        self._pause(on=False)
-        for hours in RECOVERIES:
+        self.timetable.pause(on=False)
+        for at, brings_bill in self.timetable.recoveries():
             if not (dead := self.redrive()) and self._is_over():
                 return
-            if hours == FOLLOWING_BILL:
-                self.at(hours - 0.5, "the next day's bill", self.bills.drop_following)
+            if brings_bill:
+                self.at(at - 0.5, "the next bill", self.bills.drop_following)
             unfinished = dead or self._is_unfinished()
             for job in ("sweep", "release_texts", "close_day")[0 if unfinished else 1 :]:
-                self.at(hours, job, lambda job=job, hours=hours: self.fire(job, hours))
+                self.at(at, job, lambda job=job, at=at: self.fire(job, at))
             self.until_quiet()
+
+    def is_closed(self, *dates: date) -> bool:
+        """Whether these business dates are closed; all of the plan's if none is named."""
+        runs = [self.rows.run(on, "close") for on in dates or self.plan.dates]
+        return all(run is not None and text(run.get("state")) == "complete" for run in runs)
 
     def _is_unfinished(self) -> bool:
         """Whether an order holds its slot, or a round has not come to its end."""
         runs = [
-            self._rows.run(self.plan.business_date, job)
+            self.rows.run(on, job)
+            for on in self.plan.dates
             for job in ("due_list", "round_1", "round_2")
         ]
         return any(run is None or text(run.get("state")) != "complete" for run in runs) or any(
-            row.get("slot") for row in self._rows.all("loans")
+            row.get("slot") for row in self.rows.all("loans")
         )
 
     def _is_over(self) -> bool:
-        waiting = any(row.get("waiting_on") for row in self._rows.all("notices"))
+        waiting = any(row.get("waiting_on") for row in self.rows.all("notices"))
         return self.is_closed() and not waiting and not self._is_unfinished()
 
     def dead_letters(self) -> Mapping[str, int]:

@@ -1,239 +1,187 @@
-"""Every single point at which a handler can die, and every pair of them within twelve calls.
+"""`python -m tests.simulation.enumeration`: all points, all pairs, all orders of all meetings."""
 
-A few small days without chance, on which every handler takes each of its ways.  At every call a
-copy of this process is left behind in which a fault strikes that very call: the Lambda dies before
-it or after it, it is done twice, its answer is lost.  The copy plays the day to its end, recovers,
-and is judged like any other day.
-
-`python -m tests.simulation.enumeration` plays all of them; the tests a part.
-"""
-
+import argparse
+import sys
+import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from app import app
-from tests.simulation.checkers import CHECKERS, Books
-from tests.simulation.faults import Faults
-from tests.simulation.forks import Copies
-from tests.simulation.plan import Fault
-from tests.simulation.seeds import Result, _repeated
-from tests.simulation.staged import Shelf, StagedDay
-from tests.simulation.typical_days import Typical
-from tests.simulation.watch import Watch
+import conftest  # noqa: F401  the stage of the tests, before anything of ours is imported
+from tests.simulation.forks import Copies, much_copied
+from tests.simulation.meetings import ORDERS_MAX, Scene, explore
+from tests.simulation.points import KINDS, LEFT_OUT, all_handlers, enumerate_points, play
+from tests.simulation.scenes import SCENES
+from tests.simulation.sleep_sets import TooManyOrdersError
+from tests.simulation.staged import Shelf
+from tests.simulation.story import told
+from tests.simulation.typical_days import TYPICAL_DAYS, Typical
 from tests.simulation.world import World
 
-KINDS = ("crash_before", "crash_after", "done_again", "answer_lost")
-SECOND_WITHIN = 12
-ONLY_READ = frozenset(
-    (
-        *("GetItem", "Query", "Scan", "BatchGetItem"),
-        *("GetObject", "HeadObject", "ListObjectsV2", "GetQueueUrl", "GetQueueAttributes"),
+TOLD_MAX = 5
+
+
+def main(given: Sequence[str] | None = None) -> int:
+    asked = _parser().parse_args(given)
+    with World() as world:
+        if asked.at:
+            return _replay(world, asked)
+        failed = 0
+        if asked.what in {"points", "all"}:
+            failed += _points(world, asked)
+        if asked.what in {"meetings", "all"}:
+            failed += _meetings(world, asked)
+    return 1 if failed else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.simulation.enumeration", description=__doc__
     )
-)
-"""Calls that leave nothing behind: dying before one, or after it, is dying after the one before."""
+    parser.add_argument("what", nargs="?", default="all", choices=("all", "points", "meetings"))
+    parser.add_argument("--jobs", type=int, default=1, help="processes side by side (default 1)")
+    parser.add_argument("--only", default="", help="days or meetings whose name says this")
+    parser.add_argument("--every", type=int, default=1, help="of the calls only every so manyth")
+    parser.add_argument(
+        "--literal", action="store_true", help="every pair, also those that leave the same"
+    )
+    parser.add_argument(
+        "--at",
+        action="append",
+        default=[],
+        help="one day again, struck here, and its story: --only doubt --at 123:crash_after",
+    )
+    return parser
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Point:
-    """A call at which something struck, and whose call it was."""
-
-    call: int
-    kind: str
-    handler: str
-    what: str
-
-    def __str__(self) -> str:
-        return f"{self.kind} at call {self.call}, {self.handler}: {self.what}"
+# --- points -----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Judged:
-    """What came of a day on which something struck here, once or twice."""
-
-    points: tuple[Point, ...]
-    wrongs: tuple[str, ...]
-    trace: str
-
-
-class Points(Faults):
-    """Leaves copies of the process behind in which a fault strikes; here nothing ever does.
-
-    `is_wanted` says of which calls; with `pairs`, a copy that has crashed leaves copies behind
-    itself, for a second crash within the next twelve calls.
-    """
-
-    def __init__(
-        self,
-        world: World,
-        *,
-        kinds: Sequence[str] = KINDS,
-        is_wanted: Callable[[int], bool] = lambda _: True,
-        pairs: bool = False,
-        is_literal: bool = False,
-        most: int = 1,
-    ) -> None:
-        super().__init__()
-        self.copies = Copies(most=most)
-        self.calls: Counter[str] = Counter()
-        self.points: tuple[Point, ...] = ()
-        self._world, self._kinds, self._is_wanted = world, kinds, is_wanted
-        self._pairs, self._is_literal = pairs, is_literal
-        self._last = 0
-        self._is_on = False
-        self._met: list[tuple[object, object]] = []
-
-    def begin(self, faults: Iterable[Fault]) -> None:
-        super().begin(faults)
-        self._is_on = True
-
-    def stop(self) -> None:
-        super().stop()
-        self._is_on = False
-
-    def at(self, call: int) -> bool:
-        return self._is_on and (not self.points or call <= self._last)
-
-    def strike(self, call: int, service: str, operation: str, make: Callable[[], Any]) -> Any:
-        """Make the call as it should be made, but in the copies that are left behind here."""
-        handler, crashes = handler_at_work(self._world), self._crashes(operation)
-        if not self.points:
-            self.calls[handler] += 1
-            kinds = self._kinds if self._is_wanted(call) else ()
-        else:
-            kinds = crashes
-        for kind in kinds:
-            if self.copies.is_the_copy():
-                point = Point(call=call, kind=kind, handler=handler, what=f"{service} {operation}")
-                self._struck_at(point, is_first=not self.points, leaves_pairs=kind in crashes)
-                self._by_call = {call: Fault(number=0, kind=kind, at=float(call))}
-                return super().strike(call, service, operation, make)
-        return make()
-
-    def _struck_at(self, point: Point, *, is_first: bool, leaves_pairs: bool) -> None:
-        self.points += (point,)
-        self._met = []
-        more = SECOND_WITHIN if is_first and self._pairs and leaves_pairs else 0
-        self._last = point.call + more
-        self.calls.clear()
-
-    def _crashes(self, operation: str) -> Sequence[str]:
-        """Say which crashes at this call leave what no other crash does."""
-        if self._is_literal:
-            return ("crash_before", "crash_after")
-        invocation = self._world.tasks.current, app.current_request
-        is_first = not any(met[0] is invocation[0] and met[1] is invocation[1] for met in self._met)
-        self._met.append(invocation)
-        leaves_something = operation not in ONLY_READ
-        return ("crash_before",) * is_first + ("crash_after",) * leaves_something
-
-
-@dataclass(kw_only=True)
-class Enumerated:
-    """All that was struck on a day: `calls` by handler, `judged` each by itself."""
-
-    typical: Typical
-    calls: Mapping[str, int]
-    wrongs: tuple[str, ...]
-    judged: list[Judged]
-
-    def failed(self) -> list[Judged]:
-        return [each for each in self.judged if each.wrongs]
-
-
-def enumerate_points(world: World, shelf: Shelf, typical: Typical, **wanted: Any) -> Enumerated:
-    """Play a day, and all the days that begin like it and are struck at one of its calls."""
-    before = world.faults
-    points = world.faults = Points(world, **wanted)
-    try:
-        wrongs = judge(typical.day(world, shelf))
-        if points.points:  # this is a copy: it tells what it found, and what its own copies found
-            points.copies.tell(
-                lambda: [
-                    Judged(points=points.points, wrongs=wrongs, trace=world.trace.hexdigest()),
-                    *_all(points.copies.told()),
-                ]
+def _points(world: World, asked: argparse.Namespace) -> int:
+    shelf, calls = Shelf(world), Counter[str]()
+    struck: Counter[str] = Counter()
+    days = [day for day in TYPICAL_DAYS if asked.only in day.name]
+    failed = singles = pairs = 0
+    began = time.perf_counter()
+    for typical in days:
+        with much_copied():
+            found = enumerate_points(
+                world,
+                shelf,
+                typical,
+                is_wanted=lambda call: call % asked.every == 0,
+                pairs=True,
+                is_literal=asked.literal,
+                most=asked.jobs,
             )
-        return Enumerated(
-            typical=typical,
-            calls=points.calls,
-            wrongs=wrongs,
-            judged=_all(points.copies.told()),
+        calls.update(found.calls)
+        struck.update(each.points[0].handler for each in found.judged if len(each.points) == 1)
+        singles += (one := sum(len(each.points) == 1 for each in found.judged))
+        pairs += (two := len(found.judged) - one)
+        _say(
+            f"{typical.name}: {sum(found.calls.values()):,} calls, {one:,} points,"
+            f" {two:,} pairs, {len(found.failed())} failed,"
+            f" {time.perf_counter() - began:.0f} s",
+            *(wrong for wrong in found.wrongs),
         )
-    finally:
-        world.faults = before
+        for each in found.failed()[:TOLD_MAX]:
+            again = " ".join(f"--at {point.call}:{point.kind}" for point in each.points)
+            _say(
+                *(f"  {point}" for point in each.points),
+                *(f"    {wrong}" for wrong in each.wrongs[:TOLD_MAX]),
+                f"    again: --only '{typical.name}' {again}",
+            )
+        failed += len(found.failed()) + bool(found.wrongs)
+    for handler in sorted(calls):
+        _say(f"  {handler}: {calls[handler]:,} calls, {struck[handler]:,} points")
+    _say(
+        f"points: {singles:,} of {sum(calls.values()):,} calls and {len(KINDS)} kinds,"
+        f" pairs: {pairs:,}; failed: {failed}; {time.perf_counter() - began:.0f} s",
+        f"left out: {', '.join(sorted(all_handlers() - set(calls)))}",
+    )
+    return failed
 
 
-def _all(told: Iterable[list[Judged]]) -> list[Judged]:
-    return [each for some in told for each in some]
+def without_points(covered: Iterable[str]) -> frozenset[str]:
+    """Name the handlers that should have points and have none."""
+    missing = all_handlers() - set(covered)
+    return frozenset(name for name in missing if not name.partition(" ")[2].startswith(LEFT_OUT))
 
 
-def play(world: World, shelf: Shelf, typical: Typical, *points: tuple[int, str]) -> Result:
-    """Play a day from its beginning, struck at these calls."""
-    faults = tuple(Fault(number=0, kind=kind, at=float(call)) for call, kind in points)
-    day = typical.day(world, shelf, *faults)
-    wrongs = judge(day)
-    return Result(
-        seed=0,
-        weather=typical.name,
-        wrongs=wrongs,
-        trace=world.trace.hexdigest(),
-        calls=world.calls,
-        charges=len(day.payment.charges()),
-        struck=tuple(f"{fault}: {what}" for fault, what in world.faults.struck),
-        story=tuple(day.story),
-        day=day,
+def _replay(world: World, asked: argparse.Namespace) -> int:
+    """Play one day again, struck at given calls, and tell the story of its money."""
+    typical: Typical = next(day for day in TYPICAL_DAYS if asked.only in day.name)
+    points = [(int(call), kind) for call, _, kind in (each.partition(":") for each in asked.at)]
+    result = play(world, Shelf(world), typical, *points)
+    _say(*told(result))
+    return 1 if result.wrongs else 0
+
+
+# --- meetings ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """What came of a meeting, as a copy of this process tells it."""
+
+    name: str
+    orders: int
+    cut: int
+    ends: int
+    failed: int
+    seconds: float
+
+
+def _meetings(world: World, asked: argparse.Namespace) -> int:
+    began, copies = time.perf_counter(), Copies(most=asked.jobs)
+    for scene in SCENES:
+        if asked.only in str(scene) and copies.is_the_copy():
+            copies.tell(lambda scene=scene: meet(world, scene))
+    told: list[Told] = copies.told()
+    failed = sum(bool(each.failed) for each in told)
+    _say(
+        f"meetings: {len(told)}, orders: {sum(each.orders for each in told):,},"
+        f" different ends: {sum(each.ends for each in told):,}; failed: {failed};"
+        f" {time.perf_counter() - began:.0f} s"
+    )
+    return failed
+
+
+def meet(world: World, scene: Scene, *, orders_max: int = ORDERS_MAX) -> Told:
+    """Explore a meeting, and say what came of it."""
+    began = time.perf_counter()
+    try:
+        with much_copied():
+            found = explore(world, scene, orders_max=orders_max)
+    except TooManyOrdersError:
+        _say(f"{scene}: more than {orders_max:,} orders")
+        return Told(name=str(scene), orders=orders_max, cut=0, ends=0, failed=1, seconds=0)
+    seconds = time.perf_counter() - began
+    _say(
+        f"{scene}: {found.figures.orders:,} orders, {len(found.ends)} ends,"
+        f" {len(found.failed)} failed, {seconds:.1f} s"
+    )
+    for each in found.failed[:1]:
+        _say(
+            *(f"  {wrong}" for wrong in each.wrongs),
+            *(f"    {step}" for step in each.steps),
+            *(f"  {name} ended with {how}" for name, how in each.ended.items()),
+        )
+    return Told(
+        name=str(scene),
+        orders=found.figures.orders,
+        cut=found.figures.cut,
+        ends=len(found.ends),
+        failed=len(found.failed),
+        seconds=seconds,
     )
 
 
-def judge(day: StagedDay) -> tuple[str, ...]:
-    """Play a day that was begun to its end, let it recover, and name what is wrong."""
-    world = day.world
-    watch = world.watching = Watch(day)
-    wrongs: list[str] = []
-    try:
-        day.until_quiet()
-        day.recover()
-        world.watching = None
-        books = Books(day)
-        wrongs += [wrong for checker in CHECKERS for wrong in checker(books)]
-        wrongs += _repeated(day)
-    except Exception as error:  # noqa: BLE001  what breaks the day is a finding, too
-        wrongs.append(f"I13 the day breaks off: {type(error).__name__}: {error}")
-    return (*watch.wrongs, *wrongs)
+def _say(*lines: str) -> None:
+    for line in lines:
+        sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
 
 
-# --- whose calls they are -------------------------------------------------------------------
-
-
-def handler_at_work(world: World) -> str:
-    """Name the Lambda, or the route, that is about to make a call."""
-    task = world.tasks.current
-    assert task is not None
-    name = task.name
-    if name in OF_QUEUES:
-        return OF_QUEUES[name]
-    if name in ROUTERS or name.startswith("tap"):
-        request = app.current_request
-        return f"{request.method} {request.context['resourcePath']}"
-    return name
-
-
-ROUTERS = frozenset(("visit", "notified"))
-OF_QUEUES = {
-    source.queue.removeprefix("afterloan-test-"): source.name
-    for source in app.event_sources
-    if hasattr(source, "queue")
-}
-
-
-def all_handlers() -> frozenset[str]:
-    """Name every Lambda of the app and every route."""
-    lambdas = {source.name for source in app.event_sources}
-    routes = {f"{method} {path}" for path, methods in app.routes.items() for method in methods}
-    return frozenset(lambdas | routes)
-
-
-LEFT_OUT = ("/m", "/v1/page-links", "/v1/health")
-"""Routes that are not played: the pages, which call the same flows, and what makes no call."""
+if __name__ == "__main__":
+    sys.exit(main())

@@ -7,7 +7,7 @@ the others what they were.  So a day that fails can be told with the fewest faul
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from itertools import islice
 from random import Random  # noqa: TID251  seeded: chance is what the simulation is made of
 from typing import Any
@@ -125,12 +125,18 @@ class Plan:
     weather: Weather
     faults: tuple[Fault, ...]
     visits: tuple[Visit, ...]
+    days: int = 1
     left_out: frozenset[int] = frozenset()
     sample: SampleBook = field(repr=False)
 
     @property
     def business_date(self) -> date:
         return self.sample.business_date
+
+    @property
+    def dates(self) -> tuple[date, ...]:
+        """The business dates that are played through to their close."""
+        return tuple(self.business_date + timedelta(days=number) for number in range(self.days))
 
     @property
     def midnight(self) -> datetime:
@@ -158,9 +164,18 @@ def draw(seed: int, *, repaying: float = 0.5, weather: Weather | None = None) ->
     ]
     visits = _visits(seed, len(sample.loans)) if rng.random() < repaying else ()
     return Plan(
-        seed=seed, book=number, weather=weather, faults=tuple(faults), visits=visits, sample=sample
+        seed=seed,
+        book=number,
+        weather=weather,
+        faults=tuple(faults),
+        visits=visits,
+        days=2 if weather is not CALM and rng.random() < TWO_DAYS else 1,
+        sample=sample,
     )
 
+
+TWO_DAYS = 0.2
+"""The chance that the next business day is played as well, on what the first has left."""
 
 CALLS_MAX = 6_000
 DELIVERIES_MAX = 400

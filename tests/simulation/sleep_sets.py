@@ -44,6 +44,14 @@ def are_independent(one: Call, other: Call) -> bool:
     )
 
 
+def softened(call: Call) -> Call:
+    """Say of a call that it has changed nothing: it only looked at what it could have written."""
+    touches = {
+        (resource, Touch.READS) for resource, touch in call.touches if touch is not Touch.ADDS
+    }
+    return Call(says=call.says, touches=frozenset(touches))
+
+
 class TooManyOrdersError(Exception):
     """There are more orders than was allowed for: nothing is said of those left out."""
 
@@ -56,71 +64,12 @@ class NotTheSameWayError(Exception):
     """Going the same way again, the handlers do something else: they share what nobody watches."""
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """Who could go on, who of them slept, and who went on."""
-
-    pending: Mapping[str, Call]
-    asleep: frozenset[str]
-    taken: str
-
-    @property
-    def says(self) -> str:
-        return f"{self.taken}: {self.pending[self.taken].says}"
-
-
 @dataclass(slots=True)
-class Way:
-    """A way through the steps: as it was told at first, then whoever is awake, the first first."""
+class Branch:
+    """A moment of a way: who could go on, who slept, who went on, who is wanted there as well."""
 
-    told: Sequence[tuple[str, str]]
-    asleep: frozenset[str]
-    steps: list[Step] = field(default_factory=list)
-    at: int = 0
-
-    def choose(self, pending: Mapping[str, Call]) -> str:
-        """Say who goes on.
-
-        :raises AllAsleepError: if what is left of this way has been played.
-        :raises NotTheSameWayError: if somebody is not about to do what he was.
-        """
-        self.at += 1
-        if self.at <= len(self.told):
-            name, said = self.told[self.at - 1]
-            if name not in pending or pending[name].says != said:
-                found = pending[name].says if name in pending else "nothing"
-                raise NotTheSameWayError(f"{name}: {found}, not {said}")
-            return name
-        awake = [name for name in pending if name not in self.asleep]
-        if not awake:
-            raise AllAsleepError
-        taken = awake[0]
-        self.steps.append(Step(pending=dict(pending), asleep=self.asleep, taken=taken))
-        self.asleep = _still_asleep(self.asleep, pending, taken)
-        return taken
-
-
-def _still_asleep(
-    asleep: frozenset[str], pending: Mapping[str, Call], taken: str
-) -> frozenset[str]:
-    return frozenset(name for name in asleep if are_independent(pending[name], pending[taken]))
-
-
-@dataclass(frozen=True, slots=True)
-class Played:
-    """One way to its end, or to where all that could follow had been played (`is_whole` is False)."""
-
-    steps: Sequence[Step]
-    is_whole: bool
-    outcome: Any = None
-
-
-@dataclass(slots=True)
-class _Branch:
-    """A moment of the way that is being played: who went on, who is to be tried there as well."""
-
-    pending: Mapping[str, Call]
-    asleep: frozenset[str]
+    pending: dict[str, Call]
+    asleep: dict[str, Call]
     taken: str
     wanted: set[str]
 
@@ -131,6 +80,67 @@ class _Branch:
     @property
     def says(self) -> str:
         return f"{self.taken}: {self.call.says}"
+
+
+@dataclass(slots=True)
+class Way:
+    """A way through the steps: as it was told at first, then whoever is awake, the first first.
+
+    `asleep` are those who slept where the last told step was taken.
+    """
+
+    told: Sequence[tuple[str, str]] = ()
+    asleep: dict[str, Call] = field(default_factory=dict)
+    steps: list[Branch] = field(default_factory=list)
+    turned: Call | None = None
+    _at: int = 0
+    _done: Call | None = None
+
+    def choose(self, pending: Mapping[str, Call]) -> str:
+        """Say who goes on.
+
+        :raises AllAsleepError: if what is left of this way has been played.
+        :raises NotTheSameWayError: if somebody is not about to do what he was.
+        """
+        self._at += 1
+        if self._at <= len(self.told):
+            name, said = self.told[self._at - 1]
+            if name not in pending or pending[name].says != said:
+                found = pending[name].says if name in pending else "nothing"
+                raise NotTheSameWayError(f"{name}: {found}, not {said}")
+            self._done = self.turned = pending[name]
+            return name
+        if self._done:
+            self.asleep = _still(self.asleep, self._done)
+        awake = [name for name in pending if name not in self.asleep]
+        if not awake:
+            raise AllAsleepError
+        taken = awake[0]
+        self.steps.append(Branch(dict(pending), dict(self.asleep), taken, {taken}))
+        self._done = pending[taken]
+        return taken
+
+    def learn(self, call: Call) -> None:
+        """Be told that what was just done has touched less than it could have."""
+        self._done = call
+        if self.steps:
+            self.steps[-1].pending[self.steps[-1].taken] = call
+        else:
+            self.turned = call
+
+
+def _still(asleep: Mapping[str, Call], done: Call) -> dict[str, Call]:
+    """Leave those asleep whom it does not concern what was done."""
+    return {name: call for name, call in asleep.items() if are_independent(call, done)}
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """A way to its end, or (`is_whole` is False) to where all that could follow had been played."""
+
+    way: Way
+    is_whole: bool
+    outcome: Any = None
 
 
 @dataclass(slots=True)
@@ -149,14 +159,14 @@ def every_order(
     :raises TooManyOrdersError: if there are more than `orders_max`.
     """
     figures = figures or Figures()
-    branches: list[_Branch] = []
-    way: Way | None = Way(told=(), asleep=frozenset())
+    branches: list[Branch] = []
+    way: Way | None = Way()
     while way:
         played = play(way)
         known = max(len(branches) - 1, 0)  # the last one has been turned to another
-        branches += [
-            _Branch(each.pending, each.asleep, each.taken, {each.taken}) for each in played.steps
-        ]
+        if branches and played.way.turned:
+            branches[-1].pending[branches[-1].taken] = played.way.turned
+        branches += played.way.steps
         _want_the_other_way_round(branches, since=known)
         if played.is_whole:
             figures.orders += 1
@@ -168,23 +178,23 @@ def every_order(
         way = _next_way(branches)
 
 
-def _next_way(branches: list[_Branch]) -> Way | None:
+def _next_way(branches: list[Branch]) -> Way | None:
     """Go back to the last branch where somebody else is wanted; None if there is none."""
     while branches:
         last = branches[-1]
-        last.asleep |= {last.taken}
-        awake = [name for name in last.pending if name in last.wanted - last.asleep]
+        last.asleep[last.taken] = last.call
+        awake = [name for name in last.pending if name in last.wanted - last.asleep.keys()]
         if awake:
             last.taken = awake[0]
             return Way(
                 told=[(each.taken, each.call.says) for each in branches],
-                asleep=_still_asleep(last.asleep, last.pending, last.taken),
+                asleep=dict(last.asleep),
             )
         branches.pop()
     return None
 
 
-def _want_the_other_way_round(branches: Sequence[_Branch], *, since: int) -> None:
+def _want_the_other_way_round(branches: Sequence[Branch], *, since: int) -> None:
     """For each two calls that raced, have somebody tried who leads to their coming in turn."""
     before = _happened_before(branches)
     for late in range(since, len(branches)):
@@ -203,7 +213,7 @@ def _want_the_other_way_round(branches: Sequence[_Branch], *, since: int) -> Non
                 branches[early].wanted.add(beginners[0])
 
 
-def _raced(branches: Sequence[_Branch], before: Sequence[set[int]], early: int, late: int) -> bool:
+def _raced(branches: Sequence[Branch], before: Sequence[set[int]], early: int, late: int) -> bool:
     """Whether two calls of different handlers mind each other, and nothing lies between them."""
     return (
         early in before[late]
@@ -212,7 +222,7 @@ def _raced(branches: Sequence[_Branch], before: Sequence[set[int]], early: int, 
     )
 
 
-def _happened_before(branches: Sequence[_Branch]) -> list[set[int]]:
+def _happened_before(branches: Sequence[Branch]) -> list[set[int]]:
     """For each step, those that had to come before it in this order."""
     before: list[set[int]] = []
     for place, branch in enumerate(branches):

@@ -21,7 +21,7 @@ EXAMPLES = 60
 BY_OWNER = "by_owner"
 OWNERS = {"owner_id": "S"}
 
-keys = st.fixed_dictionaries({"pk": st.sampled_from("ab"), "sk": st.integers(1, 4)})
+keys = st.fixed_dictionaries({"pk": st.sampled_from("ab"), "sk": st.integers(1, 2)})
 small = st.integers(-2, 3)
 attributes = st.fixed_dictionaries(
     {},
@@ -113,7 +113,8 @@ steps = st.one_of(
     ),
     st.tuples(st.just("query_index"), st.none(), st.sampled_from("op"), st.none(), st.booleans()),
 )
-days = st.lists(st.tuples(steps, values), max_size=12)
+beginnings = st.lists(st.tuples(keys, attributes), min_size=2, max_size=4)
+days = st.lists(st.tuples(steps, values), min_size=8, max_size=20)
 
 
 def request(step, chosen):
@@ -195,9 +196,12 @@ def tables(moto) -> list[ATable]:
 
 
 @settings(max_examples=EXAMPLES)
-@drawn(days)
-def test_the_simulated_table_and_motos_answer_the_same(moto, day):
+@drawn(beginnings, days)
+def test_the_simulated_table_and_motos_answer_the_same(moto, beginning, day):
     ours, theirs = tables(moto)
+    for key, what in beginning:
+        for table in (ours, theirs):
+            table.puts(**key, **what)
     for step, chosen in day:
         operation, parameters = request(step, chosen)
         answers = [
