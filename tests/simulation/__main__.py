@@ -5,20 +5,15 @@ import hashlib
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from multiprocessing import get_context
+from collections.abc import Sequence
 
-import conftest  # noqa: F401  the stage of the tests, before anything of ours is imported
 from tests.simulation.catalogue import Catalogue
-from tests.simulation.plan import CALM, STORM, USUAL, Plan, draw
+from tests.simulation.many import WEATHERS, a_world, played
+from tests.simulation.plan import Plan, draw
 from tests.simulation.seeds import Result, play
 from tests.simulation.shrinking import shrunk
 from tests.simulation.story import told
 from tests.simulation.world import World
-
-WEATHERS = {weather.name: weather for weather in (CALM, USUAL, STORM)}
-CHUNK = 25
-FAILURES_TOLD_MAX = 5
 
 
 def main(given: Sequence[str] | None = None) -> int:
@@ -43,7 +38,9 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument(
             "--repaying", type=float, default=0.5, help="the chance that borrowers pay early"
         )
-        command.add_argument("--weather", choices=sorted(WEATHERS), help="the same for every seed")
+        command.add_argument(
+            "--weather", choices=sorted(WEATHERS), default="", help="the same for every seed"
+        )
     return parser
 
 
@@ -52,16 +49,12 @@ def _parser() -> argparse.ArgumentParser:
 
 def _simulate(asked: argparse.Namespace) -> int:
     seeds = range(asked.seed, asked.seed + asked.days)
-    chunks = [
-        (seeds[at : at + CHUNK], asked.repaying, asked.weather)
-        for at in range(0, len(seeds), CHUNK)
-    ]
     started, done, charges, calls = time.perf_counter(), 0, 0, 0
     weathers: Counter[str] = Counter()
     struck: Counter[str] = Counter()
     failed: list[Result] = []
     traces = hashlib.blake2b(digest_size=8)
-    for results in _played(chunks, jobs=asked.jobs):
+    for results in played(seeds, repaying=asked.repaying, weather=asked.weather, jobs=asked.jobs):
         for result in results:
             done, charges, calls = done + 1, charges + result.charges, calls + result.calls
             weathers[result.weather] += 1
@@ -78,45 +71,6 @@ def _simulate(asked: argparse.Namespace) -> int:
     print(f"{charges:,} charges, {calls:,} calls; faults of calls: {told_faults or 'none'}")
     print(f"violations: {len(failed)} days; traces {traces.hexdigest()}")
     return 1 if failed else 0
-
-
-def _played(
-    chunks: Sequence[tuple[Sequence[int], float, str | None]], *, jobs: int
-) -> Iterator[list[Result]]:
-    if jobs == 1:
-        yield from map(_play_chunk, chunks)
-        return
-    with get_context("spawn").Pool(jobs) as pool:
-        yield from pool.imap(_play_chunk, chunks)
-
-
-_worlds: list[tuple[World, Catalogue]] = []
-
-
-def _world() -> tuple[World, Catalogue]:
-    """Make one world for all seeds of this process."""
-    if not _worlds:
-        world = World().__enter__()
-        world.clear()
-        _worlds.append((world, Catalogue(world)))
-    return _worlds[0]
-
-
-def _play_chunk(given: tuple[Sequence[int], float, str | None]) -> list[Result]:
-    seeds, repaying, weather = given
-    world, catalogue = _world()
-    results = []
-    for seed in seeds:
-        plan = draw(seed, repaying=repaying, weather=WEATHERS.get(weather or ""))
-        results.append(_light(play(world, catalogue, plan)))
-    return results
-
-
-def _light(result: Result) -> Result:
-    """Leave behind what no other process can read."""
-    from dataclasses import replace
-
-    return replace(result, day=None, story=())
 
 
 def _progress(done: int, days: int, failed: int, seconds: float) -> None:
@@ -140,7 +94,7 @@ def _tell_failure(result: Result, asked: argparse.Namespace) -> None:
 
 
 def _replay(asked: argparse.Namespace) -> int:
-    world, catalogue = _world()
+    world, catalogue = a_world()
     plan = draw(asked.seed, repaying=asked.repaying, weather=WEATHERS.get(asked.weather or ""))
     left_out = frozenset(int(number) for number in asked.without.split(",") if number)
     plan = plan.without(left_out)

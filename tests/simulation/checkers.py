@@ -3,6 +3,7 @@
 Each checker yields sentences that begin with the invariant's number (failures.md section 3).
 """
 
+import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -237,8 +238,8 @@ def everybody_is_told_once(books: Books) -> Iterator[str]:
     told: Counter[str] = Counter()
     for row in books.rows.all("notices"):
         for key in row.get("items", {}).get("M", {}):
-            scenario = text(row["scenario"])
-            told[f"{scenario} {key}" if scenario == "pre_due" else key] += 1
+            is_reminder = text(row["scenario"]) == "pre_due"  # one before each of several dates
+            told[f"reminder of {text(row['business_date'])} {key}" if is_reminder else key] += 1
     for key, times in told.items():
         if times > 1:
             yield f"I9 {key}: told {times} times"
@@ -402,6 +403,4 @@ def _left(schedule: list[tuple[int, int, int, str]], number: int, paid: int, col
 
 def _plain(value: Mapping[str, Any]) -> Any:
     """Read a JSON attribute."""
-    import json
-
     return json.loads(value["S"])

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from functools import partial
 from itertools import count
 from random import Random  # noqa: TID251  seeded: chance is what the simulation is made of
 from types import SimpleNamespace
@@ -106,8 +107,8 @@ class Day:
         for fault in plan.of_kind("text"):
             self.sms.script(fault.about, fault.more)
         world.platforms.begin(payment=self.payment, sms=self.sms)
+        rng = Random(f"lag {plan.seed}")
         for fault in plan.of_kind("index_lag"):
-            rng = Random(f"lag {plan.seed}")
             world.lag_seconds = lambda most=fault.more: rng.random() * most
 
     # --- the day ------------------------------------------------------------------------
@@ -182,10 +183,11 @@ class Day:
         raise NeverQuietError(f"seed {self.plan.seed}")
 
     def _startable(self) -> list[Callable[[], object]]:
-        found: list[Callable[[], object]] = []
-        for queue in self._workers:
-            if waiting := self.world.sqs.waiting(f"afterloan-test-{queue}"):
-                found.append(lambda queue=queue, waiting=waiting: self._deliver(queue, waiting))
+        found: list[Callable[[], object]] = [
+            partial(self._deliver, queue, waiting)
+            for queue in self._workers
+            if (waiting := self.world.sqs.waiting(f"afterloan-test-{queue}"))
+        ]
         if not self._announcing:
             self._stream.extend(self.world.dynamodb.take_stream(JOURNAL, STREAM_BATCH_MAX))
             if self._stream:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from chalicelib.adapters.wall_clock import SHANGHAI
+from tests.simulation.plan import CALL_FAULTS
 from tests.simulation.rows import Rows, fen, loan_id_of, text
 from tests.simulation.seeds import Result
 
@@ -21,30 +22,24 @@ def told(result: Result) -> Iterator[str]:
     yield "出错的地方："
     yield from (f"  ✗ {wrong}" for wrong in result.wrongs[:LINES_MAX])
     yield "发生过的故障："
-    yield from (f"  · {fault}" for fault in day.plan.standing() if not _is_of_call(fault.kind))
+    yield from (f"  · {fault}" for fault in day.plan.standing() if fault.kind not in CALL_FAULTS)
     yield from (f"  · {struck}" for struck in result.struck)
     for loan_id in concerned:
         yield f"借据 {loan_id} 的资金经过："
         yield from _of_loan(loan_id, result)
 
 
-def _is_of_call(kind: str) -> bool:
-    from tests.simulation.plan import CALL_FAULTS
-
-    return kind in CALL_FAULTS
-
-
 def _of_loan(loan_id: str, result: Result) -> Iterator[str]:
     day = result.day
     events: list[tuple[float, str]] = [(at, what) for at, what in result.story if loan_id in what]
-    for charge in day.payment.charges():
-        if loan_id_of(charge.order_no) == loan_id:
-            events.append(
-                (
-                    charge.paid_at.timestamp(),
-                    f"平台实际扣款 {charge.order_no} {_yuan(charge.amount_fen)} 元",
-                )
-            )
+    events += [
+        (
+            charge.paid_at.timestamp(),
+            f"平台实际扣款 {charge.order_no} {_yuan(charge.amount_fen)} 元",
+        )
+        for charge in day.payment.charges()
+        if loan_id_of(charge.order_no) == loan_id
+    ]
     for row in Rows(day.world.dynamodb).records():
         if text(row["loan_id"]) == loan_id:
             at = datetime.fromisoformat(text(row["recorded_at"])).timestamp()

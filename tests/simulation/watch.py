@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from tests.simulation.rows import Rows, fen, loan_id_of, text
+from tests.simulation.rows import Rows, loan_id_of, text
 
 if TYPE_CHECKING:
     from tests.simulation.day import Day
@@ -88,6 +88,3 @@ class Watch:
 
 def _slot_of(head: Mapping[str, Any]) -> str:
     return text(head.get("slot", {}).get("M", {}).get("no"))
-
-
-__all__ = ["Watch", "fen"]

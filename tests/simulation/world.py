@@ -26,7 +26,6 @@ from chalicelib.adapters.signed_http import SignedHttp
 from chalicelib.adapters.wall_clock import wall_clock
 from chalicelib.domain.notice import NoticePolicy
 from chalicelib.flows import day_close, sweep, watch
-from chalicelib.settings import settings
 from tests.simulation.aws.calls import answered_by
 from tests.simulation.aws.dynamodb import DynamoDB
 from tests.simulation.aws.s3 import S3, single_threaded_transfers
@@ -275,6 +274,3 @@ def jobs() -> Mapping[str, Callable[..., Any]]:
 def _handler(path: str) -> Callable[..., Any]:
     module, _, name = path.rpartition(".")
     return getattr(__import__(module, fromlist=[name]), name)  # type: ignore[no-any-return]
-
-
-__all__ = ["BUCKET", "World", "forget", "jobs", "settings", "workers"]
