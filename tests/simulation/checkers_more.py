@@ -3,12 +3,12 @@
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.domain import loan as loans
 from chalicelib.domain import prepayment
-from chalicelib.domain.deduction import Kind
+from chalicelib.domain.deduction import Kind, facts_of
 from chalicelib.domain.money import Money
 from chalicelib.domain.prepayment import Wish
 from chalicelib.domain.stage import stage_of
@@ -77,8 +77,8 @@ class CloserWatch(Watch):
     def _at_the_right_time(self, order_no: str) -> None:
         seconds = self._day.world.clock.seconds
         self.first_sent_at.setdefault(order_no, seconds)
-        day, source = order_no.split("-")[:2]
-        midnight = datetime.strptime(day, "%Y%m%d").replace(tzinfo=self._day.plan.midnight.tzinfo)
+        source = order_no.split("-")[1]
+        midnight = datetime.combine(facts_of(order_no)[0], time(), self._day.plan.midnight.tzinfo)
         hours = (seconds - midnight.timestamp()) / 3600
         opens, closes = (8.0, 22.0) if source in {"1", "2", "3"} else (0.0, 24.0)
         if not opens <= hours < closes + SLACK_HOURS:
@@ -275,10 +275,10 @@ def a_closed_day_stays_as_it_was(books: Books) -> Iterator[str]:
         return
     taken: dict[str, str] = {}
     for row in books.rows.all("files"):
-        if f"/bill/{on:%Y%m%d}/" in text(row["object_key"]) and text(row["state"]) == "applied":
-            if not text(row.get("reason")):
-                first = taken.setdefault(text(row["sha256"]), text(row["finished_at"]))
-                taken[text(row["sha256"])] = min(first, text(row["finished_at"]))
+        is_applied = text(row["state"]) == "applied" and not text(row.get("reason"))
+        if is_applied and f"/bill/{on:%Y%m%d}/" in text(row["object_key"]):
+            first = taken.setdefault(text(row["sha256"]), text(row["finished_at"]))
+            taken[text(row["sha256"])] = min(first, text(row["finished_at"]))
     for sha256, first in taken.items():
         if first > text(closed["completed_at"]) and len(taken) > 1:
             yield f"I10 {on} is closed, and another bill was taken: {sha256[:8]}"
@@ -332,7 +332,7 @@ def records_say_what_was(books: Books) -> Iterator[str]:
         order_no = text(row["order_no"])
         paid = books.paid_of_loan.get(loan_id, [])
         is_first = not any(text(each["recorded_at"]) < text(row["recorded_at"]) for each in paid)
-        on = datetime.strptime(order_no[:8], "%Y%m%d").replace(tzinfo=None).date()
+        on = facts_of(order_no)[0]
         if not is_first or loan.unpaid_due_on is None:
             continue
         dpd = max((on - loan.unpaid_due_on).days, 0)

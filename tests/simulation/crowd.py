@@ -163,7 +163,7 @@ class Crowd:
         day, rng = self._day, self._rng
         for number in range(rng.choice((0, 1, 1))):
             visit = Visit(
-                at=rng.choice((2.0, 6.0, 9.5, 12.5)),
+                at=rng.choice((2.0, 4.0, 10.0, 13.0)),
                 loan=rng.randrange(len(day.plan.sample.loans)),
                 kind="full",
                 recut="reduce_instalment",

@@ -9,11 +9,12 @@ import signal
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import wraps
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Self
 
 import conftest  # noqa: F401  the stage of the tests, before anything of ours is imported
 from tests.simulation import (
@@ -81,11 +82,18 @@ class Ground:
     """One world to hunt in; its books are taken in before any mutant lives."""
 
     def __init__(self) -> None:
-        self.world = World().__enter__()
+        self._stack = ExitStack()
+        self.world = self._stack.enter_context(World())
         self.catalogue = Catalogue(self.world)
         for number in range(book.BOOKS):
             self.world.clear()
             self.catalogue.put(number)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
 
     def wrongs(self, seed: int, living: Living | None = None) -> dict[str, str]:
         """Play a seed; say what was wrong, each with the checker that found it."""
@@ -244,10 +252,13 @@ def table(found: Sequence[Found], *, days: int) -> str:
     """Write what became of the mutants, area by area, as Markdown."""
     killed = [each for each in found if each.seed]
     same = [each for each in found if not each.seed and BY_NAME[each.name].same_because]
+    alive = len(found) - len(killed) - len(same)
+    told = (
+        f"{len(found)} guards removed, one at a time: {len(killed)} are noticed within {days}"
+        f" days, {len(same)} make no difference and say why, {alive} are noticed by nobody."
+    )
     lines = [
-        f"{len(found)} guards removed, one at a time: {len(killed)} noticed within {days} days,"
-        f" {len(same)} make no difference and say why,"
-        f" {len(found) - len(killed) - len(same)} noticed by nobody.",
+        told,
         "",
         f"Written by `python -m tests.simulation.hunt --days {days}`.",
         "",

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from multiprocessing import get_context
 
-import conftest  # noqa: F401  the stage of the tests, before anything of ours is imported
+import conftest  # noqa: F401  a process of the pool begins here: the stage of the tests first
 from tests.simulation.catalogue import Catalogue
 from tests.simulation.plan import CALM, STORM, USUAL, draw
 from tests.simulation.seeds import Result, play

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from botocore.exceptions import ClientError
 from greenlet import getcurrent, greenlet
 
 from app import app
@@ -31,6 +32,7 @@ from tests.simulation.sleep_sets import (
     Touch,
     Way,
     every_order,
+    softened,
 )
 from tests.simulation.staged import Shelf, StagedDay, a_book, a_plan
 from tests.simulation.tasks import Crash
@@ -82,7 +84,8 @@ class Meeting:
     def __init__(self, world: World, scene: Scene, shelf: Shelf) -> None:
         self.scene = scene
         self.current: str | None = None
-        self._world, self._tasks = world, world.tasks
+        self._world, self._tasks, self._faults = world, world.tasks, world.faults
+        self._changed_nothing = False
         self._guests: dict[str, _Guest] = {}
         self._hub = getcurrent()
         self.answers: dict[str, tuple[str, str, Answered]] = {}
@@ -100,7 +103,7 @@ class Meeting:
 
     def gather(self) -> None:
         """From here on, whoever is started takes part.  Time stands still."""
-        self._world.tasks = self  # type: ignore[assignment]
+        self._world.tasks = self._world.faults = self  # type: ignore[assignment]
         self._world.watching = self._before_a_call
         self.day.payment._hang_seconds = self.day.sms._hang_seconds = 0.0
         forget()
@@ -164,11 +167,19 @@ class Meeting:
                 guest.running = greenlet(partial(self._through, guest), self._hub)
                 self._go_on(name, pending, ended)
             while pending:
-                self._go_on(way.choose(pending), pending, ended)
-        self._world.tasks = self._tasks
+                name = way.choose(pending)
+                about_to, self._changed_nothing = pending[name], False
+                self._go_on(name, pending, ended)
+                if self._changed_nothing:
+                    way.learn(softened(about_to))
+        self.leave()
         self._world.watching = self.watch
-        forget()
         return ended
+
+    def leave(self) -> None:
+        """Give the world its own tasks and faults back."""
+        self._world.tasks, self._world.faults = self._tasks, self._faults
+        forget()
 
     def _through(self, guest: _Guest) -> object:
         try:
@@ -191,6 +202,27 @@ class Meeting:
             guest.done(stands)
         else:
             pending[name] = stands
+
+    def at(self, _call: int) -> bool:
+        """Stand where the faults stand: every call is looked at."""
+        return True
+
+    def strike(self, _call: int, service: str, _operation: str, make: Callable[[], Any]) -> Any:
+        """Make the call, and see whether it has changed nothing, though it could have."""
+        before = self._platforms() if service in {"payment", "sms"} else None
+        try:
+            answer = make()
+        except ClientError:  # a condition that failed, most of all
+            self._changed_nothing = True
+            raise
+        if before is not None:
+            self._changed_nothing = self._platforms() == before
+        return answer
+
+    def _platforms(self) -> str:
+        payment, sms = self.day.payment, self.day.sms
+        scripts = [sorted(each._outcomes._scripts.items()) for each in (payment, sms)]
+        return repr((sorted(payment._orders.items()), sorted(sms._messages.items()), scripts))
 
     def _before_a_call(
         self, service: str, operation: str, parameters: Mapping[str, Any], is_done: bool
@@ -234,18 +266,16 @@ class Meeting:
             )
             for name, queue in sorted(world.sqs._queues.items())
         }
-        payment, sms = day.payment, day.sms
+        waiting = [
+            sorted((each.key, each.attempt, each.due_at) for each in platform._outbox._waiting)
+            for platform in (day.payment, day.sms)
+        ]
         return repr(
             (
                 world.digest(),
                 queues,
-                sorted(map(repr, payment._orders.items())),
-                sorted(map(repr, sms._messages.items())),
-                [
-                    sorted((e.key, e.attempt, e.due_at) for e in p._outbox._waiting)
-                    for p in (payment, sms)
-                ],
-                [sorted(p._outcomes._scripts.items()) for p in (payment, sms)],
+                self._platforms(),
+                waiting,
                 sorted(day.borrowers.promised.items()),
                 sorted((name, repr(told)) for name, told in self.answers.items()),
                 sorted(self.watch.wrongs),
@@ -316,8 +346,8 @@ def explore(world: World, scene: Scene, *, orders_max: int = ORDERS_MAX) -> Expl
     explored = Explored(scene=scene)
 
     def play(way: Way) -> Played:
-        steps, found = apart(partial(_played, meeting, way, explored.ends))
-        return Played(steps=steps, is_whole=found is not None, outcome=found)
+        gone, found = apart(partial(_played, meeting, way, explored.ends))
+        return Played(way=gone, is_whole=found is not None, outcome=found)
 
     try:
         orders = every_order(play, orders_max=orders_max, figures=explored.figures)
@@ -328,19 +358,18 @@ def explore(world: World, scene: Scene, *, orders_max: int = ORDERS_MAX) -> Expl
             if told := explored.ends[stands]:
                 explored.failed.append(Found(steps=steps, ended=ended, wrongs=tuple(told)))
     finally:
-        world.tasks = meeting._tasks
+        meeting.leave()
         world.watching = None
-        forget()
     return explored
 
 
 def _played(
     meeting: Meeting, way: Way, known: Mapping[str, list[str]]
-) -> tuple[list[Any], tuple[str, dict[str, str], list[str] | None] | None]:
+) -> tuple[Way, tuple[str, dict[str, str], list[str] | None] | None]:
     """In a copy: play one way, and what follows of its end if nobody has seen that before."""
     try:
         ended = meeting.meet(way)
     except AllAsleepError:
-        return way.steps, None
+        return way, None
     stands = meeting.stands()
-    return way.steps, (stands, ended, None if stands in known else meeting.go_on())
+    return way, (stands, ended, None if stands in known else meeting.go_on())

@@ -9,7 +9,7 @@ import ast
 import inspect
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from textwrap import dedent
 from types import CodeType, FunctionType
@@ -99,6 +99,12 @@ class Mutant:
     same_because: str = ""
 
 
+def asleep(mutant: Mutant) -> Mutant:
+    """Give a mutant that changes nothing: it only tells where it would have."""
+    edits = (patch for patch in mutant.patches if isinstance(patch, Edit))
+    return replace(mutant, patches=tuple(replace(edit, after=edit.before) for edit in edits))
+
+
 class Living:
     """Mutants in force, until they are lifted; `reached` are the places that were run.
 
@@ -137,6 +143,7 @@ class Living:
 
     def _apply(self) -> None:
         for function, name, code in self._codes:
+            self._stack.callback(function.__globals__.pop, REACHED, None)
             self._stack.callback(setattr, function, name, function.__code__)
             function.__globals__[REACHED] = self.reached.add
             function.__code__ = code

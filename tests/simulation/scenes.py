@@ -515,7 +515,7 @@ def _bill_twice(met: Meeting) -> None:
 @meeting("a bill × its next version", "succeed", "wrong_amount", "timeout_after_charge")
 def _bill_and_next(met: Meeting) -> None:
     met.day.until(34.05, holding=but("walks", "deductions"))
-    met.day.bills.drop_another()
+    met.day.bills.correct(BUSINESS_DATE)
     met.gather()
     met.day.deliver("files", about="bill_v1.csv.ok")
     met.day.deliver("files", about="bill_v2.csv.ok")
@@ -527,7 +527,7 @@ for _spoilt in ("", "drop_row", "extra_row"):
     def _close_and_bill(met: Meeting) -> None:
         met.day.until(34.5)
         met.day.hold("files")
-        met.day.bills.drop_another()
+        met.day.bills.correct(BUSINESS_DATE)
         met.gather()
         met.day.fire("close_day", 35.0)
         met.day.deliver("files", about="bill_v2.csv.ok")
@@ -570,7 +570,7 @@ def _billed_though_failed(met: Meeting) -> None:
     spoilt = Mutation(kind="extra_row", order_no=ROUND_1)
     made = met.day.payment.bill(day=BUSINESS_DATE, mutations=(spoilt,))
     key, manifest_key = bill.keys_of(day=BUSINESS_DATE, channel="main", version=1)
-    met.day.bills._version = 1
+    met.day.bills._versions[BUSINESS_DATE] = 1
     for name, body in ((key, made.body), (manifest_key, made.manifest)):
         met.day.world.s3.call("PutObject", {"Bucket": BUCKET, "Key": name, "Body": body})
 

@@ -17,6 +17,7 @@ from tests.simulation.day import Day
 from tests.simulation.gateway import Answered, Phone
 from tests.simulation.notifications import Notifications
 from tests.simulation.plan import CALM, JOBS, Fault, Plan
+from tests.simulation.timetable import Timetable
 from tests.simulation.tokens import token_of
 from tests.simulation.world import BUCKET, World, workers
 
@@ -174,6 +175,21 @@ class HeldNotifications(Notifications):
         return [] if self.is_held else super().startable()
 
 
+class StagedTimetable(Timetable):
+    """That of a day on which little is to be found: few sweeps, one bill, its correction."""
+
+    def make(self) -> None:
+        day, on = self._day, self._day.plan.business_date
+        for job in JOBS:
+            self._expect(job, 0.0)
+        for job, times in APPOINTMENTS.items():
+            for at in times:
+                self._fire(job, at)
+        day.at(BILL_AT, "bill", lambda: day.bills.drop(on))
+        day.at(CORRECTED_BILL_AT, "bill", lambda: self._correct(on))
+        day.borrowers.make_appointments()
+
+
 class StagedDay(Day):
     """A day that is played up to a moment, while some of its queues are held back."""
 
@@ -181,7 +197,8 @@ class StagedDay(Day):
         super().__init__(world, plan, shelf)  # type: ignore[arg-type]
         self.notifications: HeldNotifications = HeldNotifications(self)
         self.held: frozenset[str] = frozenset()
-        self._make_appointments()
+        self.timetable: StagedTimetable = StagedTimetable(self)
+        self.timetable.make()
 
     def until(self, hours: float, *, holding: Collection[str] = ()) -> None:
         """Go on until so many hours after midnight; what is held back waits."""
@@ -206,17 +223,6 @@ class StagedDay(Day):
             return super()._startable()
         finally:
             self._workers, self._announcing = workers, announcing
-
-    def _make_appointments(self) -> None:
-        """Make those of a day on which little is to be found: few sweeps, one bill, its correction."""
-        for job in JOBS:
-            self._expect(job)
-        for job, times in APPOINTMENTS.items():
-            for hours in times:
-                self.at(hours, job, lambda job=job, hours=hours: self.fire(job, hours))
-        self.at(BILL_AT, "bill", self.bills.drop)
-        self.at(CORRECTED_BILL_AT, "bill", self.bills.drop_another)
-        self.borrowers.make_appointments()
 
     # --- what the ones who meet are made of ---------------------------------------------
 

@@ -332,6 +332,27 @@ class TestASnapshot:
         home.dynamodb.restore(first)
         assert home.queries() == [1]
 
+    @pytest.mark.parametrize(
+        "expression", ["SET v.x = :n", "SET v.l[0] = :n", "REMOVE v.l[0]", "SET v.l[9] = :n"]
+    )
+    def test_is_not_changed_by_an_update_within_a_document(self, expression):
+        home = Home()
+        home.puts({"x": 1, "l": [1, 2]})
+        snapshot = home.dynamodb.snapshot()
+
+        values = {"ExpressionAttributeValues": given(n=9)} if ":n" in expression else {}
+        home.call(
+            "UpdateItem",
+            TableName=TABLE,
+            Key=written(pk="a", sk=1),
+            UpdateExpression=expression,
+            **values,
+        )
+        assert home.gets() != {"x": 1, "l": [1, 2]}
+        home.dynamodb.restore(snapshot)
+
+        assert home.gets() == {"x": 1, "l": [1, 2]}
+
     def test_remembers_what_readers_do_not_see_yet(self):
         home = home_with_lags(5.0)
         home.puts(1)

@@ -17,7 +17,7 @@ from tests.simulation.aws.dynamodb import DynamoDB
 from tests.simulation.conformance.a_table import ATable, a_table, given, index, plain, written
 from tests.simulation.conformance.backends import MOTO, Backend
 
-EXAMPLES = 60
+EXAMPLES = 40
 BY_OWNER = "by_owner"
 OWNERS = {"owner_id": "S"}
 

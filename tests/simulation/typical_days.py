@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from infra.local.sample_book import SampleBook
 from tests.simulation.clock import clock_time
@@ -49,15 +50,12 @@ class TypicalDay(StagedDay):
     def __init__(
         self, world: World, typical: Typical, shelf: Shelf, faults: tuple[Fault, ...]
     ) -> None:
-        self._typical = typical
         super().__init__(world, typical.plan(*faults), shelf.of(typical.sample, late=typical.late))
-
-    def _make_appointments(self) -> None:
-        super()._make_appointments()
+        self._typical = typical
         for hours in WATCHES:
-            self.at(hours, "watch", lambda hours=hours: self.fire("watch", hours))
+            self.at(hours, "watch", partial(self.fire, "watch", hours))
         self.at(LOANS_ARE_LOOKED_AT, "a borrower", self._looks)
-        if self._typical.late:
+        if typical.late:
             self.at(LOANS_LAND_AT, "a loans file", self._loans_land)
 
     def _loans_land(self) -> None:

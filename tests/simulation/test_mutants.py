@@ -1,0 +1,87 @@
+"""The mutants themselves: each is where it says, changes what runs, and leaves no trace."""
+
+import pytest
+
+from tests.simulation.hunt import BY_NAME, MUTANTS, Found, Ground, hunted, table, write
+from tests.simulation.mutants import Constant, Edit, Living, MissingPatchPointError, asleep, mutant
+
+FAST = (
+    "posted_before_recorded",
+    "sent_before_claimed",
+    "not_exist_is_failed",
+    "round_2_takes_unknown",
+    "closed_without_bill",
+    "penalty_one_day_more",
+)
+SEEDS_MAX = 12
+REACHING_SEEDS = range(1, 9)
+
+
+@pytest.fixture(scope="module")
+def ground():
+    with Ground() as opened:
+        yield opened
+
+
+class TestAMutant:
+    @pytest.mark.parametrize("each", MUTANTS, ids=lambda each: each.name)
+    def test_changes_the_code_that_runs_and_leaves_it_as_it_was(self, each):
+        functions = [patch.function() for patch in each.patches if isinstance(patch, Edit)]
+        holders = [patch.holder() for patch in each.patches if isinstance(patch, Constant)]
+        codes = [function.__code__ for function in functions]
+        values = [getattr(*holder) for holder in holders]
+
+        with Living(each) as living:
+            assert all(
+                function.__code__ is not code
+                for function, code in zip(functions, codes, strict=True)
+            )
+            assert [getattr(*holder) for holder in holders] != values or not holders
+            with living.lifted():
+                assert [function.__code__ for function in functions] == codes
+
+        assert [function.__code__ for function in functions] == codes
+        assert [getattr(*holder) for holder in holders] == values
+        assert not any("_mutant_reached" in function.__globals__ for function in functions)
+
+    def test_is_known_by_one_name_and_its_net_is_a_mutant(self):
+        assert len(BY_NAME) == len(MUTANTS) >= 40
+        assert {each.net for each in MUTANTS} - {""} <= set(BY_NAME)
+
+    def test_of_code_that_is_not_there_any_more_is_refused(self):
+        place = "chalicelib.flows.sweep:run"
+        for patch in (Edit(place, "no such line"), Edit(f"{place}_away", ""), Edit(place, "\n")):
+            with pytest.raises(MissingPatchPointError):
+                Living(mutant("area", "name", "guard", patch))
+        with pytest.raises(MissingPatchPointError):
+            Living(mutant("area", "name", "guard", Constant("chalicelib.flows.sweep:NONE", 1)))
+
+    def test_is_reached_by_what_days_do(self, ground):
+        with Living(*map(asleep, MUTANTS)) as living:
+            for seed in REACHING_SEEDS:
+                assert ground.wrongs(seed) == ground.wrongs(seed)
+
+        assert set(living.places) - living.reached == set()
+
+
+class TestTheHunt:
+    @pytest.mark.parametrize("name", FAST)
+    def test_finds_what_dies_fast(self, ground, name):
+        found = hunted(ground, BY_NAME[name], days=SEEDS_MAX)
+
+        assert 1 <= found.seed <= SEEDS_MAX
+
+    def test_writes_its_table_between_the_markers_and_nothing_else(self, tmp_path):
+        proof = tmp_path / "proof.md"
+        proof.write_text("# Proof\n\n<!-- mutants -->\nold\n<!-- /mutants -->\n\nThe rest.\n")
+        killed = Found(name="slot_not_checked", seed=3, checker="a_checker", wrong="I1 LN1")
+        same = Found(name="waterfall_turned_around", days=50)
+
+        write(proof, [killed, same], days=50)
+
+        text = proof.read_text()
+        assert text.startswith("# Proof\n\n<!-- mutants -->\n2 guards removed")
+        assert text.endswith("<!-- /mutants -->\n\nThe rest.\n")
+        assert "| 3 | a checker: I1 LN1 |" in text
+        assert "no difference: rounds and borrowers pay whole dues" in text
+        assert "**lives**" in table([Found(name="slot_not_checked", days=9)], days=9)
