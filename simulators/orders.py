@@ -87,7 +87,7 @@ class Order:
     """An order the platform has taken in; `amount_fen` is what it takes or took.
 
     `hidden` orders are paid, but say so only after the first query; `resolves_at` is when
-    PROCESSING becomes `resolves_to`; `bad_queries` answers to queries are still badly signed.
+    PROCESSING, or FAILED, becomes `resolves_to`; `bad_queries` answers to queries are still badly signed.
     """
 
     wanted: Wanted
@@ -104,14 +104,14 @@ class Order:
     refunds: dict[str, int] = field(default_factory=dict)
 
     def succeed(self, at: datetime) -> None:
-        self.status, self.paid_at = Status.SUCCEEDED, at
+        self.status, self.paid_at, self.failure_code = Status.SUCCEEDED, at, ""
 
     def fail(self, code: str) -> None:
         self.status, self.failure_code = Status.FAILED, code
 
     def resolve(self, now: datetime) -> bool:
-        """End the processing if its time has come; paid_at is that time, not the asking's."""
-        if self.status is not Status.PROCESSING or not self.resolves_at or now < self.resolves_at:
+        """Do what was planned if its time has come; paid_at is that time, not the asking's."""
+        if self.status is Status.CLOSED or not self.resolves_at or now < self.resolves_at:
             return False
         if self.resolves_to == "succeed":
             self.succeed(self.resolves_at)

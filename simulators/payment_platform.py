@@ -11,6 +11,8 @@ Every outcome, and what it does to a new order number:
   risk_rejected - FAILED with that code, not charged.
 * processing_then_succeed, processing_then_fail (INSUFFICIENT_FUNDS) - PROCESSING until
   `processing_seconds` of the platform's clock have passed; paid_at is that moment.
+* failed_then_paid - FAILED (INSUFFICIENT_FUNDS), and `processing_seconds` later charged after all:
+  only then it is notified.
 * timeout_after_charge, timeout_before_charge - the connection is held `hang_seconds`, then
   dropped; only the first is charged.
 * wrong_amount - one fen more than asked is charged, answered and billed.
@@ -54,6 +56,7 @@ OUTCOMES = (
         "succeed",
         "processing_then_succeed",
         "processing_then_fail",
+        "failed_then_paid",
         "timeout_after_charge",
         "wrong_amount",
         "bad_signature",
@@ -309,11 +312,15 @@ class PaymentPlatform:
             ends_well = outcome == "processing_then_succeed"
             order.resolves_to = "succeed" if ends_well else "insufficient_funds"
             self._unresolved[wanted.order_no] = order
+        elif outcome == "failed_then_paid":
+            order.fail(FAILURES["insufficient_funds"][0])
+            order.resolves_at, order.resolves_to = now + self._processing, "succeed"
+            self._unresolved[wanted.order_no] = order
         else:
             order.succeed(now)
             order.hidden = outcome == "not_exist_after_accept"
             order.bad_queries = int(outcome == "bad_signature")
-        if order.status is not Status.PROCESSING:
+        if order.status is not Status.PROCESSING and not order.resolves_at:
             self._plan_notification(order, at=now + self._processing if order.hidden else now)
         if outcome == "timeout_after_charge":
             return dropped(after_seconds=self._hang_seconds)

@@ -53,6 +53,17 @@ def make(number: int, *, loans: int = LOANS) -> SampleBook:
     )
 
 
+def more(number: int) -> SampleBook:
+    """Make up what else arrives on a book's day: three loans of two new borrowers."""
+    rng = Random(f"more of book {number}")
+    day = DATES[number % len(DATES)]
+    made = [
+        _loan(place=90 + place, borrower=90 + place // 2, dpd=-20, day=day, rng=rng)
+        for place in range(3)
+    ]
+    return SampleBook(business_date=day, loans=tuple(made), scripts={}, planted={}, fails_twice=())
+
+
 def _loan(*, place: int, borrower: int, dpd: int, day: date, rng: Random) -> SampleLoan:
     method = rng.choice(METHODS)
     first_due_on = day - timedelta(days=dpd)

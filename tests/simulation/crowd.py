@@ -13,6 +13,7 @@ from json import dumps, loads
 from random import Random  # noqa: TID251  seeded: chance is what the simulation is made of
 from typing import TYPE_CHECKING, Any
 
+from tests.simulation import tasks
 from tests.simulation.clock import clock_time
 from tests.simulation.gateway import Phone
 from tests.simulation.outside import FOREIGN_KEYS, Response
@@ -22,6 +23,7 @@ from tests.simulation.tokens import token_of
 if TYPE_CHECKING:
     from tests.simulation.day import Day
 
+STRETCH_USUAL = tasks.STRETCH_MAX
 MOMENTS = (
     *(0.5, 7.999, 8.0, 8.0, 8.0, 8.001, 8.25, 8.5, 8.75, 12.25),
     *(15.999, 16.0, 16.0, 16.001, 16.25, 16.5, 16.75, 21.75, 23.5, 23.75),
@@ -31,6 +33,23 @@ MOMENTS = (
 AT_NIGHT = ("timeout_after_charge",), ("timeout_before_charge",), ("not_exist_after_accept",)
 NOTIFICATIONS_LOST = 120
 DAWDLES_HOURS = 0.3
+TWO_LINES = 15
+"""The place in a book of the loan that owes two instalments: the older one may be paid alone."""
+
+FATAL = {
+    "schedules": 0.3,
+    "active_orders": 0.15,
+    "files": 0.1,
+    "discrepancies": 0.1,
+    "runs": 0.06,
+    "journal": 0.05,
+    "loans": 0.03,
+    "notices": 0.02,
+}
+"""How often a Lambda dies right after it has written there."""
+
+FATAL_UNTIL = 37.0
+CALM_LAG_SECONDS = 3.0
 HONEST_FROM = 33.0
 """From here on the platform answers as it should: what it says of a night is the truth."""
 
@@ -42,7 +61,7 @@ def crowded(plan: Plan) -> Plan:
     """Let more people come, and more go wrong; a calm day stays calm."""
     rng = Random(f"crowd {plan.seed}")
     loans = len(plan.sample.loans)
-    hot = [rng.randrange(loans) for _ in range(2)]
+    hot = [rng.randrange(loans), TWO_LINES if rng.random() < 0.4 else rng.randrange(loans)]
     visits = tuple(sorted((*plan.visits, *_visits(rng, hot, loans)), key=lambda visit: visit.at))
     faults = list(plan.faults)
     if plan.weather.name == "calm" and rng.random() < 0.4:
@@ -96,6 +115,23 @@ class Crowd:
         self._have_bills_dropped()
         self._have_borrowers_dawdle()
         self._have_answers_spoilt()
+        self._have_everybody_in_a_hurry()
+
+    def _have_everybody_in_a_hurry(self) -> None:
+        """Let those at work come between each other at every call; let what is read be old."""
+        day, rng = self._day, self._rng
+        tasks.STRETCH_MAX = rng.choice((1, 2, STRETCH_USUAL))
+        day._at_once = rng.choice((2, 4, 8))
+        if day.plan.weather.name == "calm":
+            day.world.lag_seconds = lambda: CALM_LAG_SECONDS
+
+    def is_fatal(self, operation: str, table: str) -> bool:
+        """Whether a Lambda dies now that it has written."""
+        day = self._day
+        if operation not in {"PutItem", "UpdateItem"} or not day.plan.weather.call:
+            return False
+        chance = FATAL.get(table.rpartition("-")[2], 0.0)
+        return self._rng.random() < chance and day.hours(day.world.clock.seconds) < FATAL_UNTIL
 
     # --- jobs ---------------------------------------------------------------------------
 
@@ -148,9 +184,12 @@ class Crowd:
         day, rng = self._day, self._rng
         if rng.random() < 0.3:
             # Made at that moment, so that it is kept behind the first.
-            day.at(34.0, "bills", lambda: day.at(34.0, "a second bill", day.bills.drop_another))
+            day.at(34.0, "bills", lambda: day.at(34.0, "a second bill", self._correct_at_once))
         if rng.random() < 0.5:
             day.at(36.6, "the first bill again", self._announce_first_bill)
+
+    def _correct_at_once(self) -> None:
+        self._day.bills.correct(self._day.plan.business_date)
 
     def _announce_first_bill(self) -> None:
         key = f"in/payment/main/bill/{self._day.plan.business_date:%Y%m%d}/bill_v1.csv"

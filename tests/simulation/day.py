@@ -23,7 +23,7 @@ from simulators.sms_platform import SmsPlatform
 from tests.simulation.borrowers import Borrowers
 from tests.simulation.catalogue import Catalogue
 from tests.simulation.clock import clock_time
-from tests.simulation.files import Bills
+from tests.simulation.files import Bills, MoreLoans
 from tests.simulation.notifications import Notifications
 from tests.simulation.outside import US
 from tests.simulation.plan import Plan
@@ -81,6 +81,7 @@ class Day:
         world.tasks.begin(self.rng)
         self._set_outside()
         self.bills = Bills(self)
+        self.more_loans = MoreLoans(self)
         self.notifications = Notifications(self)
         self.borrowers = Borrowers(self)
         self.timetable = Timetable(self)

@@ -1,16 +1,39 @@
-"""The platform's bill: in time, late, twice, spoilt; and the corrected ones that follow it."""
+"""The files that arrive: the platform's bills, in time, late, twice, spoilt; and more loans."""
 
 from collections import Counter
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
+from infra.local import sample_book
+from infra.local.sample_book import SampleBook
 from simulators import bill
+from tests.simulation import book as books
 from tests.simulation.world import BUCKET
 
 if TYPE_CHECKING:
     from tests.simulation.day import Day
 
 LATE_HOURS = 1.2
+
+
+class MoreLoans:
+    """Drops another loans file into the exchange bucket in the course of the day."""
+
+    def __init__(self, day: "Day") -> None:
+        self._day = day
+        self.sample: SampleBook | None = None
+
+    def drop(self, how: str) -> None:
+        """Drop it; its manifest may be first, and both may come twice."""
+        day = self._day
+        self.sample = sample = books.more(day.plan.book)
+        key = sample_book.key(sample, version=2)
+        files = [(key, sample_book.loans_csv(sample)), (f"{key}.ok", sample_book.manifest(sample))]
+        if how == "manifest first":
+            files.reverse()
+        day.tell(f"{len(sample.loans)} more loans arrive, {how}")
+        for name, body in files * (2 if how == "twice" else 1):
+            day.world.s3.call("PutObject", {"Bucket": BUCKET, "Key": name, "Body": body})
 
 
 class Bills:

@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from functools import wraps
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import conftest  # noqa: F401  the stage of the tests, before anything of ours is imported
 from tests.simulation import (
     book,
+    checkers,
     mutants_bill,
     mutants_doors,
     mutants_money,
@@ -26,14 +27,17 @@ from tests.simulation import (
     mutants_posting,
     mutants_rounds,
     seeds,
+    tasks,
+    world,
 )
 from tests.simulation.catalogue import Catalogue
 from tests.simulation.checkers import CHECKERS, Checker
 from tests.simulation.checkers_more import MORE_CHECKERS, CloserWatch
-from tests.simulation.crowd import Crowd, crowded
+from tests.simulation.crowd import STRETCH_USUAL, Crowd, crowded
 from tests.simulation.day import Day
 from tests.simulation.mutants import Living, Mutant
 from tests.simulation.plan import draw
+from tests.simulation.tasks import Crash
 from tests.simulation.world import World
 
 MUTANTS: tuple[Mutant, ...] = (
@@ -47,6 +51,7 @@ MUTANTS: tuple[Mutant, ...] = (
 BY_NAME: Mapping[str, Mutant] = {each.name: each for each in MUTANTS}
 DAYS = 500
 SECONDS_MAX = 60
+RETRY_DPD_MAX = 35
 PROOF = Path("docs/proof.md")
 BEGINS, ENDS = "<!-- mutants -->", "<!-- /mutants -->"
 JUDGES = (*CHECKERS, *(each for each in MORE_CHECKERS if each not in CHECKERS))
@@ -57,7 +62,14 @@ class CrowdedWatch(CloserWatch):
 
     def __init__(self, day: Day) -> None:
         super().__init__(day)
-        Crowd(day)
+        self._crowd = Crowd(day)
+
+    def __call__(
+        self, service: str, operation: str, parameters: Mapping[str, Any], is_done: bool
+    ) -> None:
+        super().__call__(service, operation, parameters, is_done)
+        if is_done and self._crowd.is_fatal(operation, parameters.get("TableName", "")):
+            raise Crash
 
 
 class HungError(BaseException):
@@ -83,6 +95,13 @@ class Ground:
 
     def __init__(self) -> None:
         self._stack = ExitStack()
+        # So that a loan of two instalments due is on the list.
+        for holder, name, value in (
+            (world.SETTINGS, "RETRY_DPD_MAX", str(RETRY_DPD_MAX)),
+            (vars(checkers), "RETRY_DPD_MAX", RETRY_DPD_MAX),
+        ):
+            self._stack.callback(holder.__setitem__, name, holder[name])
+            holder[name] = value
         self.world = self._stack.enter_context(World())
         self.catalogue = Catalogue(self.world)
         for number in range(book.BOOKS):
@@ -129,6 +148,7 @@ def _judged(by: dict[str, str], living: Living | None) -> Iterator[None]:
         yield
     finally:
         seeds.CHECKERS, seeds.Watch = before
+        tasks.STRETCH_MAX = STRETCH_USUAL
 
 
 @contextmanager

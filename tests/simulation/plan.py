@@ -45,6 +45,12 @@ OUTCOMES = (
     ("card_closed",),
     ("risk_rejected",),
 )
+LIE = "failed_then_paid"
+"""The platform says that an order failed, and charges it ten minutes later."""
+
+LIES, INTAKES = 0.06, 0.15
+"""The chances of a lie, and of more loans in the course of the day."""
+
 TEXT_OUTCOMES = ("failed", "timeout_after_accept", "timeout_before_accept", "limit", "html_error")
 BILL_FAULTS = (
     *("drop_row", "duplicate_row", "extra_row", "change_amount", "change_status", "shift_day"),
@@ -208,6 +214,8 @@ def _of_platforms(rng: Random, sample: SampleBook, weather: Weather) -> Iterator
                 "about": loan.agreement_no,
                 "more": rng.choice(OUTCOMES),
             }
+    if weather is not CALM and rng.random() < LIES:
+        yield {"kind": "outcome", "about": rng.choice(sample.loans).agreement_no, "more": (LIE,)}
     for phone in sorted({loan.phone for loan in sample.loans}):
         if rng.random() < weather.text:
             yield {"kind": "text", "about": phone, "more": (rng.choice(TEXT_OUTCOMES),)}
@@ -224,6 +232,9 @@ def _of_schedules_and_files(rng: Random, weather: Weather) -> Iterator[dict[str,
         if rng.random() < weather.job:
             kind = rng.choice(("job_missing", "job_thrice", "job_late"))
             yield {"kind": kind, "about": job, "more": rng.choice((0.3, 1.0, 3.0))}
+    if rng.random() < INTAKES:
+        how = rng.choice(("in order", "manifest first", "twice"))
+        yield {"kind": "more_loans", "about": how, "at": rng.choice((0.1, 7.9, 9.0, 16.0))}
     if rng.random() < weather.bill:
         yield {"kind": "bill", "about": rng.choice(BILL_FAULTS), "more": rng.randrange(8)}
 

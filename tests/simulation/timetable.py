@@ -47,6 +47,8 @@ class Timetable:
             for at in CLOSINGS:
                 day.at(at + later, "close_day", lambda on=on, at=at + later: self._close(on, at))
         day.borrowers.make_appointments()
+        for fault in plan.of_kind("more_loans"):
+            day.at(fault.at, "more loans", lambda how=fault.about: day.more_loans.drop(how))
         self._make_switches()
 
     def recoveries(self) -> Iterator[tuple[float, bool]]:

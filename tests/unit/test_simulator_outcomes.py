@@ -64,6 +64,17 @@ class TestEachOutcome:
         }
         assert charged(platform) == {"O1": 100_00}
 
+    def test_fails_and_is_charged_after_all(self, platform, clock):
+        platform.script("AG1", ["failed_then_paid"])
+
+        told = [platform.deduct(an_order()).body["status"]]
+        advance(clock, minutes=10)
+        told.append(platform.query("O1").body["status"])
+
+        assert told == ["FAILED", "SUCCEEDED"]
+        assert charged(platform) == {"O1": 100_00}
+        assert platform.deduct(an_order()).body["failure_code"] is None
+
     @pytest.mark.parametrize(
         ("outcome", "code"),
         [
