@@ -46,8 +46,15 @@ fuzz-api: $(VENV)/ready $(ASSETS) ## send 2,000 requests made up from the OpenAP
 simulate: $(VENV)/ready ## play seeded days with faults everywhere: make simulate DAYS=20000 SEED=1 JOBS=2
 	$(BIN)/python bin/afterloan simulate --days $(DAYS) --seed $(if $(filter command line,$(origin SEED)),$(SEED),1) --jobs $(JOBS)
 
+enumerate: $(VENV)/ready ## strike every call of every handler, and play every order of all meetings: make enumerate JOBS=2
+	$(BIN)/python -m tests.simulation.enumeration --jobs $(JOBS)
+
 drills: $(VENV)/ready $(ASSETS) ## all drills on the local cloud, and what they saw (test runs the short ones)
 	DRILLS=all $(BIN)/python -m pytest -q -s tests/cloud/test_drills.py
+
+fuzz: $(VENV)/ready ## 10,000 spoilt inputs for every dialect and every notification; lives of loans and orders
+	FUZZ_INPUTS=10000 $(BIN)/python -m pytest -q -s tests/fuzz
+	FUZZ_EXAMPLES=3000 $(BIN)/python -m pytest -q tests/unit/test_loan_machine.py tests/unit/test_order_machine.py
 
 openapi: $(VENV)/ready ## write docs/openapi.json from the models that serve
 	$(BIN)/python -m infra.openapi > docs/openapi.json
@@ -81,4 +88,4 @@ $(VENV)/ready: requirements.txt requirements-dev.txt constraints.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@
 
-.PHONY: help demo check audit test simulate browser screenshots fuzz-api drills openapi package deploy assets bench bench-peer clean
+.PHONY: help demo check audit test simulate enumerate browser screenshots fuzz fuzz-api drills openapi package deploy assets bench bench-peer clean

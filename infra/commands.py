@@ -269,7 +269,7 @@ def _proof_commands(commands: Any) -> None:
     many.add_argument("--seed", type=int, default=1, metavar="S", help="the first one: 1")
     one = _add(commands, "replay", proof.replay, "play one seeded day again and tell its story")
     one.add_argument("--seed", type=int, required=True, metavar="S")
-    one.add_argument("--without", default="", metavar="F", help="faults to leave out: 3,17,18")
+    one.add_argument("--only", default="", metavar="F", help="the only faults there are: 3,17")
     one.add_argument("--shrink", action="store_true", help="look for the fewest faults that fail")
     for command in (many, one):
         command.add_argument(

@@ -17,7 +17,7 @@ def simulate(options: argparse.Namespace) -> int:
 
 def replay(options: argparse.Namespace) -> int:
     """Play one seed again, and tell what became of the money."""
-    given = ["--seed", options.seed, "--without", options.without]
+    given = ["--seed", options.seed, "--only", options.only]
     return _played("replay", *given, *(["--shrink"] if options.shrink else []), *_shared(options))
 
 

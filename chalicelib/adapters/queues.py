@@ -31,7 +31,8 @@ def _adapter(kind: Any) -> TypeAdapter[Any]:
 
 def encoded(message: object) -> str:
     """Write a message as JSON."""
-    return _adapter(type(message)).dump_json(message).decode()
+    # In ASCII: SQS refuses some characters that JSON lets through as they are.
+    return _adapter(type(message)).dump_json(message, ensure_ascii=True).decode()
 
 
 def decoded(kind: type[Message], body: str) -> Message:

@@ -50,7 +50,7 @@ def boundary(handler: Callable[Given, Result]) -> Callable[Given, Result]:
         except UnauthorizedError:  # an answer, not a failure
             log.info("refused")
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  it is raised again, without its text
             kind, place = type(error).__name__, where(error)
             log.error("failed", error=kind, where=place)
             raise HandlerFailedError(f"{kind} at {place}") from None

@@ -5,11 +5,22 @@ afterwards; a forged one changes nothing.
 """
 
 import hashlib
+import re
 from collections.abc import Callable
+from datetime import datetime
 from typing import Annotated
 
 from chalice.app import Blueprint, Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+)
 
 from chalicelib import wiring
 from chalicelib.adapters.signatures import BadSignatureError, Verifier
@@ -28,6 +39,26 @@ from chalicelib.settings import settings
 bp = Blueprint(__name__)
 
 Code = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]{0,64}$")]
+_MOMENTS: TypeAdapter[datetime] = TypeAdapter(AwareDatetime)
+REASON = re.compile(r"[A-Za-z0-9_.:-]{0,64}", re.ASCII)
+OTHER = "OTHER"
+
+
+def _moment(given: object) -> object:
+    """Read a time; a number, as a text too, is none: pydantic would take it for seconds."""
+    if given is None:
+        return None
+    if not isinstance(given, str) or given[10:11] not in {"T", "t"}:
+        raise ValueError("a time as in 2026-11-24T08:00:00+08:00")
+    return _MOMENTS.validate_python(given)
+
+
+def _code_or_other(reason: str) -> str:
+    """Keep a reason that is a code; free text may name somebody, and is kept nowhere."""
+    return reason if REASON.fullmatch(reason) else OTHER
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_moment)]
 
 
 class PaymentNotification(BaseModel):
@@ -40,7 +71,19 @@ class PaymentNotification(BaseModel):
     amount_fen: int | None = Field(default=None, ge=0, le=10**12)
     currency: Code = ""
     failure_code: Code | None = None
-    paid_at: AwareDatetime | None = None
+    paid_at: Moment | None = None
+
+
+class Receipt(BaseModel):
+    """What is kept of a delivery receipt."""
+
+    model_config = ConfigDict(strict=True, extra="ignore")
+
+    message_id: str
+    receipt_id: str
+    status: str
+    reported_at: Moment | None = None
+    reason: Annotated[str, AfterValidator(_code_or_other)] | None = None
 
 
 @bp.route("/v1/notifications/payments", methods=["POST"], content_types=["application/json"])
@@ -72,10 +115,12 @@ def _received(body: bytes) -> None:
 @boundary
 def notified_of_text() -> Response:
     """Acknowledge a delivery receipt, and have it stored."""
-    return _acknowledged(
-        wiring.sms_verifier,
-        lambda body: wiring.queue("receipts").put([request_body.read(ReceiptMessage, body)]),
-    )
+    return _acknowledged(wiring.sms_verifier, _reported)
+
+
+def _reported(body: bytes) -> None:
+    said = request_body.read(Receipt, body)
+    wiring.queue("receipts").put([ReceiptMessage(**said.model_dump())])
 
 
 def _acknowledged(verifier: Callable[[], Verifier], receive: Callable[[bytes], None]) -> Response:

@@ -32,11 +32,15 @@ class Fault:
 
 
 class UnusableFileError(Exception):
-    """The file fails as a whole: nothing may be concluded from it."""
+    """The file fails as a whole: nothing may be concluded from it.
 
-    def __init__(self, *faults: Fault) -> None:
+    `left_out` is how many faults there are besides, of too many to be named.
+    """
+
+    def __init__(self, *faults: Fault, left_out: int = 0) -> None:
         super().__init__("; ".join(f"line {fault.line}: {fault.reason}" for fault in faults[:3]))
         self.faults = faults
+        self.left_out = left_out
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -158,15 +158,15 @@ def take(*, key: str, now: datetime, desk: Desk) -> Taken:
     if record.state is not FileState.LANDED:
         return Taken(key=key, outcome=Outcome.KNOWN, reason=record.reason)
     if route is None:
-        faults = (Fault(reason="no file of this name is expected"),)
-        return _quarantine(record=record, faults=faults, now=now, desk=desk)
+        unexpected = UnusableFileError(Fault(reason="no file of this name is expected"))
+        return _quarantine(record=record, error=unexpected, now=now, desk=desk)
     try:
         batch = _read(
             stored=stored, route=route, sha256=record.sha256, manifest=manifest, desk=desk
         )
         applied = route.apply(batch, now)
     except UnusableFileError as error:
-        return _quarantine(record=record, faults=error.faults, now=now, desk=desk)
+        return _quarantine(record=record, error=error, now=now, desk=desk)
     return _finish(record=record, batch=batch, applied=applied, now=now, desk=desk)
 
 
@@ -238,14 +238,16 @@ def _counted(route: Route[Any], chunks: Iterator[bytes]) -> tuple[int, Money]:
     """Count rows and fen; an amount that cannot be read leaves the sum unproven."""
     rows, amount = 0, ZERO
     faults: list[Fault] = []
+    found = 0
     for line in route.format.lines(chunks):
         rows += 1
         amount += line.amount or ZERO
         fails_file = line.amount is None or not route.takes_good_lines
-        if fails_file and len(faults) < REASONS_MAX:
-            faults += line.faults
+        if fails_file:
+            faults += line.faults[: max(0, REASONS_MAX - len(faults))]
+            found += len(line.faults)
     if faults:
-        raise UnusableFileError(*faults)
+        raise UnusableFileError(*faults, left_out=found - len(faults))
     return rows, amount
 
 
@@ -304,20 +306,21 @@ def _finish(
     )
 
 
-def _quarantine(*, record: FileRecord, faults: Sequence[Fault], now: datetime, desk: Desk) -> Taken:
+def _quarantine(
+    *, record: FileRecord, error: UnusableFileError, now: datetime, desk: Desk
+) -> Taken:
+    reason = error.faults[0].reason
     desk.objects.copy(record.object_key, QUARANTINE + record.object_key)
-    _write_reasons(key=record.object_key, faults=faults, desk=desk)
-    desk.files.finish(
-        replace(record, state=FileState.QUARANTINED, reason=faults[0].reason, finished_at=now)
-    )
-    return Taken(key=record.object_key, outcome=Outcome.QUARANTINED, reason=faults[0].reason)
+    _write_reasons(key=record.object_key, faults=error.faults, left_out=error.left_out, desk=desk)
+    desk.files.finish(replace(record, state=FileState.QUARANTINED, reason=reason, finished_at=now))
+    return Taken(key=record.object_key, outcome=Outcome.QUARANTINED, reason=reason)
 
 
-def _write_reasons(*, key: str, faults: Sequence[Fault], desk: Desk) -> None:
+def _write_reasons(*, key: str, faults: Sequence[Fault], desk: Desk, left_out: int = 0) -> None:
     told = {
         "key": key,
         "reasons": [_as_plain(fault) for fault in faults[:REASONS_MAX]],
-        "left_out": max(0, len(faults) - REASONS_MAX),
+        "left_out": left_out + max(0, len(faults) - REASONS_MAX),
     }
     body = json.dumps(told, ensure_ascii=False, indent=1).encode()
     desk.objects.write(f"{QUARANTINE}{key}{REASONS_SUFFIX}", body)

@@ -20,7 +20,7 @@ class TextMessage:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ReceiptMessage:
-    """What the SMS platform reports of a text, word for word; `message_id` is our notice's id."""
+    """What the SMS platform reports of a text; `message_id` is our notice's id."""
 
     message_id: str
     receipt_id: str

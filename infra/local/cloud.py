@@ -2,11 +2,14 @@
 
 Everything of a run is under its home (`.afterloan/local`, or `.afterloan/<base port>`): pid
 file, logs, keys, MiniStack's data and temporary files, builds.  Two runs with different base
-ports do not meet.  MiniStack keeps its state in memory: `down` forgets it.
+ports do not meet.  MiniStack keeps its state in memory: `down` forgets it.  With
+AFTERLOAN_KEEP_DATA=on it also writes it to its home when it is asked to end, and finds it there
+when `up` starts it again while the platforms still run: that is for drills.
 """
 
 import atexit
 import fcntl
+import json
 import os
 import shutil
 import sys
@@ -29,6 +32,7 @@ from infra.local.processes import (
 from simulators import keys
 
 PORT_SETTING = "AFTERLOAN_PORT_BASE"
+KEEP_SETTING = "AFTERLOAN_KEEP_DATA"
 PORT_BASE = 9200
 PORT_BASE_MAX = 65_000
 PORTS = 5
@@ -38,6 +42,7 @@ STAGE = "local"
 EXCHANGE_BUCKET = f"afterloan-{STAGE}-exchange-{ACCOUNT}"
 START_SECONDS = 60.0
 STOP_SECONDS = 5.0
+SAVE_SECONDS = 30.0
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -160,6 +165,8 @@ def up(home: Path, ports: Ports, *, strict: bool = True) -> Cloud:
     cloud = Cloud(home=home, ports=ports)
     for platform in ("payment", "sms"):
         keys.make(cloud.keys_of(platform))
+    if "cloud" not in running:
+        _forget_places_in_streams(home)
     started: list[str] = []
     try:
         for program in _programs(cloud, strict=strict):
@@ -180,6 +187,20 @@ def down(home: Path) -> list[str]:
     stopped = Processes(home=home).stop(seconds=STOP_SECONDS)
     _forget(home)
     return stopped
+
+
+def break_down(home: Path, *, saving: bool) -> None:
+    """Stop MiniStack with all its Lambdas in mid-work; `up` starts it again, the platforms go on.
+
+    With `saving` it writes what it holds (if AFTERLOAN_KEEP_DATA was on when it was started);
+    without, it is killed, and `up` finds what was written before: tables and queues of an old
+    backup, beside the exchange bucket of today.
+    """
+    processes = Processes(home=home)
+    if saving:
+        processes.stop(["cloud"], seconds=SAVE_SECONDS)
+    else:
+        processes.kill(["cloud"])
 
 
 def _programs(cloud: Cloud, *, strict: bool) -> list[Program]:
@@ -250,6 +271,7 @@ def _environment(home: Path) -> dict[str, str]:
 
 def _cloud_environment(home: Path, ports: Ports, *, strict: bool) -> dict[str, str]:
     data = home / "ministack"
+    keeps = "1" if os.environ.get(KEEP_SETTING) == "on" else "0"
     return {
         "GATEWAY_PORT": str(ports.cloud),
         "BIND_HOST": LOOPBACK,  # its default is every interface
@@ -259,6 +281,8 @@ def _cloud_environment(home: Path, ports: Ports, *, strict: bool) -> dict[str, s
         "AUTH": "true" if strict else "false",
         "STATE_DIR": str(data),
         "S3_DATA_DIR": str(data / "s3"),
+        "PERSIST_STATE": keeps,
+        "S3_PERSIST": keeps,
         "IOT_MTLS_ENABLED": "0",  # a second listener, on a port that does not move
         "SFTP_ENABLED": "0",
     }
@@ -268,3 +292,15 @@ def _forget(home: Path) -> None:
     for folder in ("tmp", "ministack"):
         shutil.rmtree(home / folder, ignore_errors=True)
         (home / folder).mkdir(parents=True)
+
+
+def _forget_places_in_streams(home: Path) -> None:
+    """Take from saved data how far each stream was read: MiniStack saves that, but no stream.
+
+    Left in, as many new records as it had read before would be passed over unread.
+    """
+    file = home / "ministack" / "lambda.json"
+    if file.exists():
+        saved = json.loads(file.read_text())
+        saved["payload"]["dynamodb_stream_positions"] = {}
+        file.write_text(json.dumps(saved))

@@ -31,7 +31,7 @@ def _parser() -> argparse.ArgumentParser:
     many.set_defaults(run=_simulate)
     one = commands.add_parser("replay", help="play one seed and tell the story of its money")
     one.add_argument("--seed", type=int, required=True)
-    one.add_argument("--without", default="", help="numbers of faults to leave out: 3,17,18")
+    one.add_argument("--only", default="", help="numbers of the only faults there are: 3,17,18")
     one.add_argument("--shrink", action="store_true", help="look for the fewest faults that fail")
     one.set_defaults(run=_replay)
     for command in (many, one):
@@ -84,10 +84,14 @@ def _progress(done: int, days: int, failed: int, seconds: float) -> None:
 
 
 def _tell_failure(result: Result, asked: argparse.Namespace) -> None:
-    options = f" --repaying {asked.repaying}" if asked.repaying != 0.5 else ""
-    options += f" --weather {asked.weather}" if asked.weather else ""
+    options = _options(asked)
     print(f"seed {result.seed} ({result.weather}) fails: {result.wrongs[0]}")
     print(f"  again: bin/afterloan replay --seed {result.seed} --shrink{options}", flush=True)
+
+
+def _options(asked: argparse.Namespace) -> str:
+    options = f" --repaying {asked.repaying}" if asked.repaying != 0.5 else ""
+    return f"{options} --weather {asked.weather}" if asked.weather else options
 
 
 # --- one --------------------------------------------------------------------------------
@@ -96,8 +100,9 @@ def _tell_failure(result: Result, asked: argparse.Namespace) -> None:
 def _replay(asked: argparse.Namespace) -> int:
     world, catalogue = a_world()
     plan = draw(asked.seed, repaying=asked.repaying, weather=WEATHERS.get(asked.weather or ""))
-    left_out = frozenset(int(number) for number in asked.without.split(",") if number)
-    plan = plan.without(left_out)
+    if asked.only:
+        only = {int(number) for number in asked.only.split(",")}
+        plan = plan.without(frozenset(fault.number for fault in plan.faults) - only)
     result = play(world, catalogue, plan)
     if result.wrongs and asked.shrink:
         plan = _shrunk(world, catalogue, plan, result)
@@ -105,9 +110,9 @@ def _replay(asked: argparse.Namespace) -> int:
     for line in told(result):
         print(line)
     if plan.left_out:
+        numbers = ",".join(str(fault.number) for fault in plan.standing())
         print(f"留下 {len(plan.standing())} 个故障；重放：")
-        numbers = ",".join(map(str, sorted(plan.left_out)))
-        print(f"  bin/afterloan replay --seed {asked.seed} --without {numbers}")
+        print(f"  bin/afterloan replay --seed {asked.seed} --only {numbers}{_options(asked)}")
     print(f"trace {result.trace}")
     return 1 if result.wrongs else 0
 

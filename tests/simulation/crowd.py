@@ -13,11 +13,14 @@ from json import dumps, loads
 from random import Random  # noqa: TID251  seeded: chance is what the simulation is made of
 from typing import TYPE_CHECKING, Any
 
+from chalicelib.flows import posting
+from chalicelib.wiring import books
 from tests.simulation import tasks
 from tests.simulation.clock import clock_time
 from tests.simulation.gateway import Phone
 from tests.simulation.outside import FOREIGN_KEYS, Response
-from tests.simulation.plan import Fault, Plan, Visit
+from tests.simulation.plan import LIE, Fault, Plan, Visit
+from tests.simulation.rows import fen
 from tests.simulation.tokens import token_of
 
 if TYPE_CHECKING:
@@ -25,14 +28,21 @@ if TYPE_CHECKING:
 
 STRETCH_USUAL = tasks.STRETCH_MAX
 MOMENTS = (
-    *(0.5, 7.999, 8.0, 8.0, 8.0, 8.001, 8.25, 8.5, 8.75, 12.25),
+    *(10 / 60, 10 / 60, 0.5, 7.999, 8.0, 8.0, 8.0, 8.001, 8.25, 8.5, 8.75, 12.25),
     *(15.999, 16.0, 16.0, 16.001, 16.25, 16.5, 16.75, 21.75, 23.5, 23.75),
 )
 """When jobs fire: whoever comes at the same moment meets them step by step."""
 
 AT_NIGHT = ("timeout_after_charge",), ("timeout_before_charge",), ("not_exist_after_accept",)
 NOTIFICATIONS_LOST = 120
-DAWDLES_HOURS = 0.3
+BILLS = ("shift_day", "shift_day", "drop_row", "duplicate_row", "change_amount", "wrong_digest")
+DAWDLES = ((2.0, 0.3), (10.0, 0.3), (13.0, 0.1), (7.95, 0.1), (7.95, 0.1), (15.9, 0.15))
+"""When somebody quotes, and how many hours later he pays."""
+
+LIFETIME_HOURS = 0.25
+RUSH = 0.5
+"""How many of those who come all come at one moment."""
+
 TWO_LINES = 15
 """The place in a book of the loan that owes two instalments: the older one may be paid alone."""
 
@@ -40,15 +50,19 @@ FATAL = {
     "schedules": 0.3,
     "active_orders": 0.15,
     "files": 0.1,
-    "discrepancies": 0.1,
     "runs": 0.06,
-    "journal": 0.05,
+    "journal": 0.08,
     "loans": 0.03,
     "notices": 0.02,
 }
 """How often a Lambda dies right after it has written there."""
 
 FATAL_UNTIL = 37.0
+BY_HAND = "asked for by hand"
+OFTEN = (
+    *((10 / 60, "sweep"), (8.0, "sweep"), (16.0, "sweep")),
+    *((6.0, "release_texts"), (22.1, "release_texts")),
+)
 CALM_LAG_SECONDS = 3.0
 HONEST_FROM = 33.0
 """From here on the platform answers as it should: what it says of a night is the truth."""
@@ -74,9 +88,10 @@ def crowded(plan: Plan) -> Plan:
 
 
 def _visits(rng: Random, hot: list[int], loans: int) -> Iterator[Visit]:
+    rush = rng.choice(MOMENTS)
     for _ in range(rng.randrange(2, 7)):
         yield Visit(
-            at=rng.choice(MOMENTS),
+            at=rush if rng.random() < RUSH else rng.choice(MOMENTS),
             loan=rng.choice(hot) if rng.random() < 0.7 else rng.randrange(loans),
             kind=rng.choice(("overdue", "instalment", "partial", "partial", "full")),
             recut=rng.choice(("reduce_instalment", "shorten_term")),
@@ -87,8 +102,11 @@ def _visits(rng: Random, hot: list[int], loans: int) -> Iterator[Visit]:
 
 
 def _more_faults(rng: Random, hot: list[str], agreements: list[str]) -> Iterator[Mapping[str, Any]]:
-    drawn = rng.random()
-    if drawn < 0.35:
+    if rng.random() < 0.2:
+        yield {"kind": "outcome", "about": rng.choice(agreements), "more": (LIE,)}
+    if rng.random() < 0.4:
+        yield {"kind": "bill", "about": rng.choice(BILLS), "more": 0}
+    if rng.random() < 0.35:
         begins = rng.choice((16.003, 16.003, 16.2))
         for agreement in (*hot, *rng.sample(agreements, 6)):
             yield {"kind": "outcome", "about": agreement, "more": rng.choice(AT_NIGHT)}
@@ -199,44 +217,53 @@ class Crowd:
     # --- borrowers ----------------------------------------------------------------------
 
     def _have_borrowers_dawdle(self) -> None:
-        day, rng = self._day, self._rng
-        for number in range(rng.choice((0, 1, 1))):
-            visit = Visit(
-                at=rng.choice((2.0, 4.0, 10.0, 13.0)),
-                loan=rng.randrange(len(day.plan.sample.loans)),
-                kind="full",
-                recut="reduce_instalment",
-                amount_share=0.0,
-                tabs=1,
-                taps=1,
-            )
-            day.at(visit.at, "who dawdles", lambda v=visit, n=number: self._dawdle(v, f"slow-{n}"))
+        """Some quote, and pay when the quote has expired, or when a round has come between."""
+        rng = self._rng
+        for number in range(rng.choice((0, 1, 2))):
+            at, pause = rng.choice(DAWDLES)
+            loan = rng.randrange(len(self._day.plan.sample.loans))
+            self._expect(number, loan, at, pause)
 
-    def _dawdle(self, visit: Visit, key: str) -> None:
-        """Quote now and pay when the quote has expired; then try the key with another quote."""
+    def _expect(self, number: int, loan: int, at: float, pause: float) -> None:
         day = self._day
-        loan = day.plan.sample.loans[visit.loan]
-        token = token_of(loan.borrower_id, day=clock_time(day.plan.midnight, -1))
+        sample = day.plan.sample.loans[loan]
+        path, key = f"/v1/loans/{sample.loan_id}/repayments", f"slow-{number}"
+        token = token_of(sample.borrower_id, day=clock_time(day.plan.midnight, -1))
         phone = Phone(world=day.world, token=token)
-        path = f"/v1/loans/{loan.loan_id}/repayments"
+        kind = self._rng.choice(("full", "partial"))
+        wishes = [
+            Visit(at=at, loan=loan, kind=kind, recut=recut, amount_share=0.2, tabs=1, taps=1)
+            for recut in ("reduce_instalment", "shorten_term")
+        ]
 
         def quoted() -> None:
-            quote_id = day.borrowers._quoted(phone, loan.loan_id, visit)
-            if quote_id:
-                day.at(visit.at + DAWDLES_HOURS, "who has dawdled", lambda: pay(quote_id))
+            found = [day.borrowers._quoted(phone, sample.loan_id, wish) for wish in wishes]
+            version = self._schedule_of(sample.loan_id)
+            if kind == "partial" and all(found) and not found[0] == found[1]:
+                phone.post(path, {"quote_id": found[0]}, key=f"{key}-first")
+            if quote_id := found[-1]:
+                pay = lambda: paid(quote_id, version)  # noqa: E731
+                day.at(at + pause, "who has dawdled", lambda: self._slowly(pay))
 
-        def pay(quote_id: str) -> None:
-            day.world.tasks.start("slow", lambda: paid(quote_id), lambda _: None)
-
-        def paid(quote_id: str) -> None:
+        def paid(quote_id: str, version: int) -> None:
+            now_version = self._schedule_of(sample.loan_id)
             answer = phone.post(path, {"quote_id": quote_id}, key=key)
-            if answer.status == 202:
-                self.wrongs.append(f"I3 {loan.loan_id}: a quote that had expired was taken")
+            if answer.status == 202 and pause > LIFETIME_HOURS:
+                self.wrongs.append(f"I3 {sample.loan_id}: a quote that had expired was taken")
+            if answer.status == 202 and version != now_version:
+                self.wrongs.append(f"I3 {sample.loan_id}: a quote of another schedule was taken")
             other = phone.post(path, {"quote_id": "Qaaaaaaaaaaaaaaaa"}, key=key)
             if answer.status == 409 and other.status < 500 and other.status not in {409, 422}:
-                self.wrongs.append(f"I3 {loan.loan_id}: a key was taken twice: {other.status}")
+                self.wrongs.append(f"I3 {sample.loan_id}: a key was taken twice: {other.status}")
 
-        day.world.tasks.start("slow", quoted, lambda _: None)
+        day.at(at, "who dawdles", lambda: self._slowly(quoted))
+
+    def _slowly(self, work: Callable[[], object]) -> None:
+        self._day.world.tasks.start("slow", work, lambda _: None)
+
+    def _schedule_of(self, loan_id: str) -> int:
+        head = self._day.rows.head(loan_id)
+        return fen(head["sv"]) if head else 0
 
     # --- answers ------------------------------------------------------------------------
 

@@ -4,13 +4,20 @@ import argparse
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import conftest  # noqa: F401  the stage of the tests, before anything of ours is imported
 from tests.simulation.forks import Copies, much_copied
 from tests.simulation.meetings import ORDERS_MAX, Scene, explore
-from tests.simulation.points import KINDS, LEFT_OUT, all_handlers, enumerate_points, play
+from tests.simulation.points import (
+    KINDS,
+    all_handlers,
+    enumerate_points,
+    play,
+    without_points,
+)
 from tests.simulation.scenes import SCENES
 from tests.simulation.sleep_sets import TooManyOrdersError
 from tests.simulation.staged import Shelf
@@ -19,6 +26,7 @@ from tests.simulation.typical_days import TYPICAL_DAYS, Typical
 from tests.simulation.world import World
 
 TOLD_MAX = 5
+PROGRESS_EVERY = 100
 
 
 def main(given: Sequence[str] | None = None) -> int:
@@ -73,6 +81,7 @@ def _points(world: World, asked: argparse.Namespace) -> int:
                 pairs=True,
                 is_literal=asked.literal,
                 most=asked.jobs,
+                passes=partial(_progress, typical.name, began),
             )
         calls.update(found.calls)
         struck.update(each.points[0].handler for each in found.judged if len(each.points) == 1)
@@ -94,6 +103,9 @@ def _points(world: World, asked: argparse.Namespace) -> int:
         failed += len(found.failed()) + bool(found.wrongs)
     for handler in sorted(calls):
         _say(f"  {handler}: {calls[handler]:,} calls, {struck[handler]:,} points")
+    if not asked.only and (missing := without_points(struck)) and asked.every == 1:
+        _say(f"without points: {', '.join(sorted(missing))}")
+        failed += 1
     _say(
         f"points: {singles:,} of {sum(calls.values()):,} calls and {len(KINDS)} kinds,"
         f" pairs: {pairs:,}; failed: {failed}; {time.perf_counter() - began:.0f} s",
@@ -102,10 +114,9 @@ def _points(world: World, asked: argparse.Namespace) -> int:
     return failed
 
 
-def without_points(covered: Iterable[str]) -> frozenset[str]:
-    """Name the handlers that should have points and have none."""
-    missing = all_handlers() - set(covered)
-    return frozenset(name for name in missing if not name.partition(" ")[2].startswith(LEFT_OUT))
+def _progress(name: str, began: float, call: int) -> None:
+    if call % PROGRESS_EVERY == 0:
+        _say(f"  {name}: at call {call:,}, {time.perf_counter() - began:.0f} s")
 
 
 def _replay(world: World, asked: argparse.Namespace) -> int:

@@ -312,9 +312,10 @@ class Meeting:
             request = request_named(borrower_id=borrower_id, key=key)
             if answer.status == 202 and owners.get(answer.body["order_no"]) != request:
                 yield f"I8 {key} was told that {answer.body['order_no']} is on its way"
-            if answer.status in {409, 422} and request in owners.values():
-                if answer.body.get("code") != "request_in_progress":
-                    yield f"I8 {key} was refused ({answer.body}), and has started an order"
+            is_told_no = answer.status in {409, 422}
+            is_told_no &= (answer.body or {}).get("code") != "request_in_progress"
+            if is_told_no and request in owners.values():
+                yield f"I8 {key} was refused ({answer.body}), and has started an order"
 
 
 @dataclass(frozen=True, kw_only=True)

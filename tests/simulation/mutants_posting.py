@@ -124,6 +124,15 @@ WRITES = (
     ),
     mutant(
         AREA,
+        "contradiction_not_held",
+        "a loan whose failed order the platform now calls paid is not held",
+        Edit(
+            "chalicelib.flows.posting:contradicted",
+            '    hold(loan_id=record.loan_id, reason=f"contradiction {record.order_no}", books=books)\n',
+        ),
+    ),
+    mutant(
+        AREA,
         "failure_keeps_the_slot",
         "a failed order does not free its loan's slot",
         Edit(f"{HEADS}:released", "        slot=None,\n"),

@@ -11,7 +11,7 @@ plays every one).
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,7 +66,7 @@ class Points(Faults):
     """Leaves copies of the process behind in which a fault strikes; here nothing ever does.
 
     `is_wanted` says of which calls; with `pairs`, a copy that has crashed leaves copies behind
-    itself, for a second crash within the next twelve calls.
+    itself, for a second crash within the next twelve calls.  `passes` is told of each call.
     """
 
     def __init__(
@@ -78,13 +78,14 @@ class Points(Faults):
         pairs: bool = False,
         is_literal: bool = False,
         most: int = 1,
+        passes: Callable[[int], None] = lambda _: None,
     ) -> None:
         super().__init__()
         self.copies = Copies(most=most)
-        self.calls: Counter[str] = Counter()
+        self.handlers: list[str] = []
         self.points: tuple[Point, ...] = ()
         self._world, self._kinds, self._is_wanted = world, kinds, is_wanted
-        self._pairs, self._is_literal = pairs, is_literal
+        self._pairs, self._is_literal, self._passes = pairs, is_literal, passes
         self._last = 0
         self._is_on = False
         self._met: list[tuple[object, object]] = []
@@ -104,7 +105,8 @@ class Points(Faults):
         """Make the call as it should be made, but in the copies that are left behind here."""
         handler, crashes = handler_at_work(self._world), self._crashes(operation)
         if not self.points:
-            self.calls[handler] += 1
+            self.handlers.append(handler)
+            self._passes(call)
             kinds = self._kinds if self._is_wanted(call) else ()
         else:
             kinds = crashes
@@ -121,7 +123,6 @@ class Points(Faults):
         self._met = []
         more = SECOND_WITHIN if is_first and self._pairs and leaves_pairs else 0
         self._last = point.call + more
-        self.calls.clear()
 
     def _crashes(self, operation: str) -> Sequence[str]:
         """Say which crashes at this call leave what no other crash does."""
@@ -136,12 +137,16 @@ class Points(Faults):
 
 @dataclass(kw_only=True)
 class Enumerated:
-    """All that was struck on a day: `calls` by handler, `judged` each by itself."""
+    """All that was struck on a day, each judged by itself; `handlers` says whose each call was."""
 
     typical: Typical
-    calls: Mapping[str, int]
+    handlers: Sequence[str]
     wrongs: tuple[str, ...]
     judged: list[Judged]
+
+    @property
+    def calls(self) -> Counter[str]:
+        return Counter(self.handlers)
 
     def failed(self) -> list[Judged]:
         return [each for each in self.judged if each.wrongs]
@@ -162,7 +167,7 @@ def enumerate_points(world: World, shelf: Shelf, typical: Typical, **wanted: Any
             )
         return Enumerated(
             typical=typical,
-            calls=points.calls,
+            handlers=points.handlers,
             wrongs=wrongs,
             judged=_all(points.copies.told()),
         )
@@ -242,3 +247,9 @@ def all_handlers() -> frozenset[str]:
 
 LEFT_OUT = ("/m", "/v1/page-links", "/v1/health")
 """Routes that are not played: the pages, which call the same flows, and what makes no call."""
+
+
+def without_points(covered: Iterable[str]) -> frozenset[str]:
+    """Name the handlers that should have points and have none."""
+    missing = all_handlers() - set(covered)
+    return frozenset(name for name in missing if not name.partition(" ")[2].startswith(LEFT_OUT))

@@ -63,6 +63,21 @@ def _rounds_again(met: Meeting) -> None:
 
 
 @MONEY.of_orders(
+    "round 2's deduction × a question of round 1's unknown order",
+    "timeout_after_charge",
+    "processing_then_succeed",
+)
+def _round_2_and_unknown(met: Meeting) -> None:
+    """No list names such a loan; an operator may have put the message by hand."""
+    met.day.until(16.05, holding=but("walks", "deductions"))
+    met.day.hold(*EVERYTHING)
+    met.day.put_again("deductions", f'{{"order_no": "{ROUND_2}", "listed_fen": 999999999}}', 0)
+    met.gather()
+    met.day.deliver("deductions", about=ROUND_2)
+    met.day.deliver("asks")
+
+
+@MONEY.of_orders(
     "a question × itself", "processing_then_succeed", "processing_then_fail succeed", *LADDER
 )
 def _question_twice(met: Meeting) -> None:

@@ -205,10 +205,7 @@ def _want_the_other_way_round(branches: Sequence[Branch], *, since: int) -> None
             rest = [place for place in range(early + 1, late) if early not in before[place]] + [
                 late
             ]
-            beginners: list[str] = []
-            for place in rest:
-                if not before[place] & set(rest):
-                    beginners.append(branches[place].taken)
+            beginners = [branches[place].taken for place in rest if before[place].isdisjoint(rest)]
             if not branches[early].wanted & set(beginners):
                 branches[early].wanted.add(beginners[0])
 

@@ -17,23 +17,22 @@ from tests.simulation.aws.dynamodb import DynamoDB
 from tests.simulation.conformance.a_table import ATable, a_table, given, index, plain, written
 from tests.simulation.conformance.backends import MOTO, Backend
 
-EXAMPLES = 40
+EXAMPLES = 60
 BY_OWNER = "by_owner"
 OWNERS = {"owner_id": "S"}
 
 keys = st.fixed_dictionaries({"pk": st.sampled_from("ab"), "sk": st.integers(1, 2)})
 small = st.integers(-2, 3)
-attributes = st.fixed_dictionaries(
-    {},
-    optional={
-        "n": small,
-        "t": st.sampled_from(["x", "xy", "y"]),
-        "owner_id": st.sampled_from("op"),
-        "tags": st.sets(st.sampled_from("uvw"), min_size=1),
-        "seq": st.lists(small, max_size=3),
-        "m": st.fixed_dictionaries({"k": small}),
-    },
-)
+kinds = {
+    "n": small,
+    "t": st.sampled_from(["x", "xy", "y"]),
+    "owner_id": st.sampled_from("op"),
+    "tags": st.sets(st.sampled_from("uvw"), min_size=1),
+    "seq": st.lists(small, max_size=3),
+    "m": st.fixed_dictionaries({"k": small}),
+}
+whole = st.fixed_dictionaries(kinds)
+attributes = whole | st.fixed_dictionaries({}, optional=kinds)
 CONDITIONS = (
     "attribute_exists(pk)",
     "attribute_not_exists(pk)",
@@ -89,7 +88,7 @@ values = st.fixed_dictionaries(
         "pk": st.sampled_from("ab"),
     }
 )
-conditions = st.none() | st.sampled_from(CONDITIONS)
+conditions = st.sampled_from([None] * len(CONDITIONS) + list(CONDITIONS))
 steps = st.one_of(
     st.tuples(
         st.just("put_item"), keys, attributes, conditions, st.sampled_from(["NONE", "ALL_OLD"])
@@ -113,7 +112,7 @@ steps = st.one_of(
     ),
     st.tuples(st.just("query_index"), st.none(), st.sampled_from("op"), st.none(), st.booleans()),
 )
-beginnings = st.lists(st.tuples(keys, attributes), min_size=2, max_size=4)
+beginnings = st.lists(st.tuples(keys, whole), min_size=2, max_size=4)
 days = st.lists(st.tuples(steps, values), min_size=8, max_size=20)
 
 

@@ -74,6 +74,18 @@ class TestEncodings:
         assert refusal(BODY[:-1]) == "the line has no end: the file is cut"
         assert refusal(BODY + b"x" * 70_000) == "the line is too long"
 
+    @pytest.mark.parametrize("size", [7, 1024 * 1024])
+    def test_refuses_a_long_line_however_it_is_streamed(self, size):
+        body = a_file([*ROWS, a_loan_row("LN3", borrower_name="x" * 70_000)])
+
+        with pytest.raises(UnusableFileError, match="line 4: the line is too long"):
+            read(body, size=size)
+
+    def test_refuses_a_row_that_goes_on_over_line_after_line(self):
+        """It would be kept in memory until the file ends, and a file may have 256 MiB."""
+        with pytest.raises(UnusableFileError, match="the line is too long"):
+            read(BODY + b'"\n",' * 40_000, size=4096)
+
     @given(st.binary(max_size=300), st.sampled_from(["utf-8", "gb18030"]))
     def test_any_bytes_are_lines_or_refused(self, body, encoding):
         try:
