@@ -14,8 +14,7 @@ from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from chalicelib.entrypoints import api_models as models
-from chalicelib.entrypoints.platform_api import PaymentNotification
-from chalicelib.flows.notice_ports import ReceiptMessage
+from chalicelib.entrypoints.platform_api import PaymentNotification, Receipt
 
 FILE = Path(__file__).resolve().parents[1] / "docs" / "openapi.json"
 REFERENCES = "#/components/schemas/{model}"
@@ -173,7 +172,7 @@ OPERATIONS = (
         says="The SMS platform tells of a text.",
         status=200,
         gives=models.AcknowledgedBody,
-        takes=ReceiptMessage,
+        takes=Receipt,
         problems=(400, 401, 413, 415),
         parameters=SIGNATURE,
         signed_in=False,

@@ -179,14 +179,30 @@ class Crowd:
             day.at(10.0, "yesterday's list", lambda: day.fire("make_due_list", -23.8))
         if rng.random() < 0.3:
             day.at(22.2, "a third round", self._put_third_round)
-        for at, job in (
-            (8.0, "sweep"),
-            (16.0, "sweep"),
-            (6.0, "release_texts"),
-            (22.1, "release_texts"),
-        ):
+        for at, job in OFTEN:
             if rng.random() < 0.3:
                 day.at(at, job, lambda job=job, at=at: day.fire(job, at))
+        for visit in day.plan.visits:
+            if visit.at in MOMENTS and visit.at > 1 and rng.random() < 0.15:
+                loan_id = day.plan.sample.loans[visit.loan].loan_id
+                day.at(visit.at, "a hold", lambda loan_id=loan_id: self._hold(loan_id))
+                day.at(visit.at, "a sweep", lambda at=visit.at: day.fire("sweep", at))
+
+    def _hold(self, loan_id: str) -> None:
+        """Somebody holds a loan by hand, whatever is under way, and lifts that late at night."""
+
+        def lift() -> None:
+            by_hand(lambda: posting.lift(loan_id=loan_id, reason=BY_HAND, books=books()))
+
+        def by_hand(work: Callable[[], object], tries: int = 9) -> None:
+            def done(ended: object) -> None:
+                if isinstance(ended, BaseException) and tries:
+                    by_hand(work, tries - 1)
+
+            self._day.world.tasks.start("by hand", work, done)
+
+        by_hand(lambda: posting.hold(loan_id=loan_id, reason=BY_HAND, books=books()))
+        self._day.at(33.0, "a hold is lifted", lift)
 
     def _put_third_round(self) -> None:
         """Messages of a third round come when its window has closed."""
@@ -239,7 +255,7 @@ class Crowd:
         def quoted() -> None:
             found = [day.borrowers._quoted(phone, sample.loan_id, wish) for wish in wishes]
             version = self._schedule_of(sample.loan_id)
-            if kind == "partial" and all(found) and not found[0] == found[1]:
+            if kind == "partial" and all(found) and found[0] != found[1]:
                 phone.post(path, {"quote_id": found[0]}, key=f"{key}-first")
             if quote_id := found[-1]:
                 pay = lambda: paid(quote_id, version)  # noqa: E731

@@ -25,7 +25,15 @@ def table_units(old: Record | None, new: Record | None) -> float:
 
 
 def entry_size(index: Index, record: Record) -> int:
-    return record.size if index.projection is None else item_bytes(index.entry(record))
+    """Count the bytes of an item's entry in an index; counted once."""
+    if index.projection is None:
+        return record.size
+    if record.entry_sizes is None:
+        record.entry_sizes = {}
+    size = record.entry_sizes.get(index.name)
+    if size is None:
+        size = record.entry_sizes[index.name] = item_bytes(index.entry(record))
+    return size
 
 
 def index_units(index: Index, old: Record | None, new: Record | None) -> float:

@@ -71,6 +71,8 @@ class Compiled:
             for name, label in self.values.items():
                 raise _undefined(name, label)
             return {}
+        if not given:
+            raise InvalidError(f"{VALUES} must not be empty")
         values = {}
         try:
             for name, value in given.items():
@@ -86,8 +88,6 @@ class Compiled:
         return values
 
     def _refuse(self, values: Values) -> None:
-        if not values:
-            raise InvalidError("ExpressionAttributeValues must not be empty")
         for name, label in self.values.items():
             if name not in values:
                 raise _undefined(name, label)

@@ -250,13 +250,14 @@ FLAT = frozenset(("S", "N", "B", "BOOL", "NULL"))
 class Record:
     """One version of an item, with what was found out about it; never changed."""
 
-    __slots__ = ("fingerprint", "flat", "item", "size")
+    __slots__ = ("entry_sizes", "fingerprint", "flat", "item", "size")
 
     def __init__(self, item: Item, size: int, *, flat: bool) -> None:
         self.item = item
         self.size = size
         self.flat = flat
         self.fingerprint: bytes | None = None
+        self.entry_sizes: dict[str, int] | None = None
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> "Record":

@@ -48,6 +48,7 @@ class Content(NamedTuple):
             "ETag": self.etag,
             **ENCRYPTION,
             **self.headers,
+            "Metadata": dict(self.headers["Metadata"]),
         }
 
 

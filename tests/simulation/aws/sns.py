@@ -20,7 +20,7 @@ from tests.simulation.aws.operations import (
 from tests.simulation.aws.s3_events import written
 from tests.simulation.aws.sns_filters import FilterPolicy
 from tests.simulation.aws.sqs import Sqs
-from tests.simulation.aws.sqs_messages import ATTRIBUTES_MAX, attributes_fault, size_of
+from tests.simulation.aws.sqs_messages import ATTRIBUTES_MAX, size_of, wrong_attribute
 
 ARN_PREFIX = f"arn:aws:sns:{REGION}:{ACCOUNT}:"
 BYTES_MAX = 256 * 1024
@@ -188,17 +188,18 @@ class Sns(Simulated):
         arn = given.get("TopicArn") or given.get("TargetArn")
         if not arn:
             raise _invalid("TopicArn or TargetArn Reason: no value for required parameter")
-        return self._deliver(self._topic(arn), given)
+        return self._deliver(self._topic(arn), given, _size_of(given))
 
     def _publish_batch(self, given: Parameters) -> Answer:
         topic, entries = self._topic(given["TopicArn"]), given["PublishBatchRequestEntries"]
         check_entries(entries, PUBLISHED, prefix="")
-        check_size(sum(map(_size, entries)), bytes_max=BYTES_MAX, prefix="")
-        return {"Failed": [], **each(entries, lambda entry: self._deliver(topic, entry))}
+        size = sum(map(_size_of, entries))
+        check_size(size, bytes_max=BYTES_MAX, prefix="")
+        return {"Failed": [], **each(entries, lambda entry: self._deliver(topic, entry, size))}
 
-    def _deliver(self, topic: Topic, given: Entry) -> Answer:
+    def _deliver(self, topic: Topic, given: Entry, size: int) -> Answer:
         """Put a message into every queue whose subscription wants it."""
-        _check(given)
+        _check(given, size)
         self._published += 1
         message_id, attributes = numbered(self._published), given.get("MessageAttributes", {})
         text = _text(given)
@@ -288,32 +289,25 @@ def _subscription(
     )
 
 
-def _check(given: Entry) -> None:
-    """See that SNS takes a message."""
+def _check(given: Entry, size: int) -> None:
+    """See that SNS takes a message; it may have more attributes than one of a queue."""
     if not given.get("Message"):
         raise _invalid("Empty message")
-    if _size(given) > BYTES_MAX:
+    if size > BYTES_MAX:
         raise _invalid("Message too long")
-    subject = given.get("Subject")
-    if subject is not None and not (
-        0 < len(subject) <= SUBJECT_LENGTH_MAX and subject.isascii() and subject.isprintable()
-    ):
-        raise _invalid("Subject")
-    if fault := _attributes_fault(given.get("MessageAttributes", {})):
-        raise RefusedError("ParameterValueInvalid", fault)
+    if "Subject" in given:
+        subject = given["Subject"]
+        if not (
+            0 < len(subject) <= SUBJECT_LENGTH_MAX and subject.isascii() and subject.isprintable()
+        ):
+            raise _invalid("Subject")
+    attributes = given.get("MessageAttributes")
+    if attributes and (wrong := wrong_attribute(attributes)):
+        raise RefusedError("ParameterValueInvalid", wrong)
 
 
-def _attributes_fault(attributes: Mapping[str, Mapping[str, Any]]) -> str:
-    """Find what is wrong with attributes; a topic takes more of them than a queue does."""
-    for name, attribute in attributes.items():
-        if fault := attributes_fault({name: attribute}):
-            return fault[1]
-    return ""
-
-
-def _size(given: Entry) -> int:
-    attributes = given.get("MessageAttributes", {})
-    return size_of({"MessageBody": given["Message"], "MessageAttributes": attributes})
+def _size_of(given: Entry) -> int:
+    return size_of(given["Message"], given.get("MessageAttributes"))
 
 
 def _text(given: Entry) -> str:

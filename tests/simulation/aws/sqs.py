@@ -137,7 +137,7 @@ class Sqs(Simulated):
         """Put what another service of AWS sends; say whether there is such a queue."""
         queue = self._queues.get(queue_arn.removeprefix(ARN_PREFIX))
         if queue is not None:
-            self._put(queue, {"MessageBody": body, "MessageAttributes": attributes or {}})
+            self._put(queue, {"MessageBody": body, "MessageAttributes": attributes})
         return queue is not None
 
     # --- what a simulation needs --------------------------------------------------------
@@ -240,20 +240,18 @@ class Sqs(Simulated):
 
     def _send_message(self, given: Parameters) -> Answer:
         queue, _ = self._queue(given)
-        _check_body(given)
-        return self._send(queue, given)
+        return self._send(queue, given, _size_of(given))
 
     def _send_message_batch(self, given: Parameters) -> Answer:
         queue, _ = self._queue(given)
         entries = given["Entries"]
         check_entries(entries, SENT, prefix=SQS)
-        for entry in entries:
-            _check_body(entry)
-        check_size(sum(map(size_of, entries)), bytes_max=BYTES_MAX, prefix=SQS)
-        return each(entries, lambda entry: self._send(queue, entry))
+        sizes = {entry["Id"]: _size_of(entry) for entry in entries}
+        check_size(sum(sizes.values()), bytes_max=BYTES_MAX, prefix=SQS)
+        return each(entries, lambda entry: self._send(queue, entry, sizes[entry["Id"]]))
 
-    def _send(self, queue: Queue, given: Entry) -> Answer:
-        if fault := fault_of(given, bytes_max=queue.settings.bytes_max):
+    def _send(self, queue: Queue, given: Entry, size: int) -> Answer:
+        if fault := fault_of(given, size=size, bytes_max=queue.settings.bytes_max):
             raise RefusedError(*fault)
         message = self._put(queue, given)
         answer = {"MessageId": message.message_id, "MD5OfMessageBody": message.body_md5}
@@ -265,14 +263,14 @@ class Sqs(Simulated):
         now = self._clock()
         self._number += 1
         body = given["MessageBody"]
-        attributes = given.get("MessageAttributes", {})
+        attributes = given.get("MessageAttributes")
         delay = given.get("DelaySeconds")
         message = Message(
             numbered(self._number),
             body,
             md5(body.encode(), usedforsecurity=False).hexdigest(),
             {name: dict(attributes[name]) for name in attributes} if attributes else NO_ATTRIBUTES,
-            _trace_header(given),
+            _trace_header(given) if "MessageSystemAttributes" in given else "",
             now,
             now + (queue.settings.delay_seconds if delay is None else delay),
         )
@@ -351,12 +349,15 @@ class Sqs(Simulated):
         return queue, now
 
 
-def _check_body(given: Entry) -> None:
-    if not given["MessageBody"]:
+def _size_of(given: Entry) -> int:
+    """Count the bytes of a message, of which there must be some."""
+    body = given["MessageBody"]
+    if not body:
         message = "The request must contain the parameter MessageBody."
         raise RefusedError("MissingParameter", message)
+    return size_of(body, given.get("MessageAttributes"))
 
 
 def _trace_header(given: Entry) -> str:
-    header = given.get("MessageSystemAttributes", {}).get("AWSTraceHeader", {})
+    header = given["MessageSystemAttributes"].get("AWSTraceHeader", {})
     return str(header.get("StringValue", ""))

@@ -3,6 +3,7 @@
 import re
 from base64 import b64encode
 from collections.abc import Collection, Mapping
+from functools import lru_cache
 from hashlib import md5
 from typing import Any, NamedTuple
 
@@ -11,6 +12,7 @@ from tests.simulation.aws.operations import REGION, RefusedError
 SENDER = "AIDAAFTERLOAN00000000"
 ATTRIBUTES_MAX = 10
 NAME_LENGTH_MAX = 256
+KINDS_KEPT = 256
 DELAY_SECONDS = range(901)
 FORBIDDEN = re.compile("[^\x09\x0a\x0d\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 DATA_TYPE = re.compile(r"(String|Number|Binary)(\..+)?")
@@ -47,15 +49,22 @@ class Message(NamedTuple):
         return Message(*self[:6], visible_at, self.receives + 1, now, first, self.came_from)
 
 
-def fault_of(given: Mapping[str, Any], *, bytes_max: int) -> Fault | None:
+def fault_of(given: Mapping[str, Any], *, size: int, bytes_max: int) -> Fault | None:
     """Find what is wrong with a message that is to be sent."""
     body = given["MessageBody"]
     if not (body.isascii() and body.isprintable()) and FORBIDDEN.search(body):
         return "InvalidMessageContents", "Invalid characters found."
     attributes = given.get("MessageAttributes")
-    if attributes and (fault := attributes_fault(attributes)):
-        return fault
-    if size_of(given) > bytes_max:
+    if attributes:
+        if len(attributes) > ATTRIBUTES_MAX:
+            most = f"exceeds the allowed maximum [{ATTRIBUTES_MAX}]."
+            return (
+                "InvalidParameterValue",
+                f"Number of message attributes [{len(attributes)}] {most}",
+            )
+        if wrong := wrong_attribute(attributes):
+            return "InvalidParameterValue", wrong
+    if size > bytes_max:
         reason = f"Message must be shorter than {bytes_max} bytes."
         return "InvalidParameterValue", f"One or more parameters are invalid. Reason: {reason}"
     delay = given.get("DelaySeconds")
@@ -77,35 +86,40 @@ def check_range(name: str, value: int, allowed: range) -> None:
         raise RefusedError(*out_of_range(name, value, reason))
 
 
-def attributes_fault(attributes: Attributes) -> Fault | None:
-    """Find what is wrong with a message's attributes."""
-    wrong = ""
-    if len(attributes) > ATTRIBUTES_MAX:
-        wrong = (
-            f"Number of message attributes [{len(attributes)}] exceeds the allowed maximum [10]."
-        )
+def wrong_attribute(attributes: Attributes) -> str:
+    """Say what is wrong with the first attribute that SQS and SNS would not take."""
     for name, attribute in attributes.items():
-        if len(name) > NAME_LENGTH_MAX or not ATTRIBUTE_NAME.fullmatch(name):
-            wrong = f"The message attribute name '{name}' is invalid."
-        elif not DATA_TYPE.fullmatch(attribute["DataType"]):
-            wrong = f"The type of message (user) attribute '{name}' is invalid."
-        elif not _value_of(attribute):
+        wrong = _wrong_kind(name, attribute["DataType"])
+        if not wrong and not _value_of(attribute):
             wrong = f"Message (user) attribute '{name}' must contain a non-empty value."
-    return ("InvalidParameterValue", wrong) if wrong else None
+        if wrong:
+            return wrong
+    return ""
+
+
+@lru_cache(maxsize=KINDS_KEPT)
+def _wrong_kind(name: str, data_type: str) -> str:
+    if len(name) > NAME_LENGTH_MAX or not ATTRIBUTE_NAME.fullmatch(name):
+        return f"The message attribute name '{name}' is invalid."
+    if not DATA_TYPE.fullmatch(data_type):
+        return f"The type of message (user) attribute '{name}' is invalid."
+    return ""
 
 
 def _value_of(attribute: Mapping[str, Any]) -> bytes:
     if attribute["DataType"].startswith("Binary"):
         return bytes(attribute.get("BinaryValue", b""))
-    return str(attribute.get("StringValue", "")).encode()
+    text: str = attribute.get("StringValue", "")
+    return text.encode()
 
 
-def size_of(given: Mapping[str, Any]) -> int:
+def size_of(body: str, attributes: Attributes | None) -> int:
     """Count the bytes of a message as the limits do: names, types and values of attributes too."""
-    body = given["MessageBody"]
     size = len(body) if body.isascii() else len(body.encode())
-    for name, attribute in given.get("MessageAttributes", {}).items():
-        size += len(name) + len(attribute["DataType"].encode()) + len(_value_of(attribute))
+    if attributes:
+        for name, attribute in attributes.items():
+            kind = attribute["DataType"]
+            size += len(name.encode()) + len(kind.encode()) + len(_value_of(attribute))
     return size
 
 

@@ -5,10 +5,11 @@ AWS's documentation says.  Where a backend is known to do otherwise the case is 
 `@differs(MOTO, because="…")` and must fail there: one that passes again is told.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from importlib import import_module
 from itertools import count
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -47,10 +48,19 @@ def differs(*backends: str, because: str) -> Callable[[Case], Case]:
     """Mark a case that fails on these backends, with AWS's word for it."""
 
     def marked(case: Case) -> Case:
-        case.differs = {backend: because for backend in backends}  # type: ignore[attr-defined]
+        before = getattr(case, "differs", {})
+        case.differs = before | dict.fromkeys(backends, because)  # type: ignore[attr-defined]
         return case
 
     return marked
+
+
+def all_case_modules() -> list[ModuleType]:
+    """Find the modules of cases, in this folder."""
+    return [
+        import_module(f"{__name__.rpartition('.')[0]}.{path.stem}")
+        for path in sorted(Path(__file__).parent.glob("*_cases.py"))
+    ]
 
 
 def cases_of(*modules: ModuleType, on: str) -> list[Any]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote_plus
 
-from tests.simulation.conformance.backends import Backend
+from tests.simulation.conformance.backends import MOTO, Backend, differs
 from tests.simulation.conformance.refusals import refused
 from tests.simulation.conformance.s3_cases import Place, a_bucket
 
@@ -67,6 +67,7 @@ def case_a_queue_is_told_of_a_new_object(backend: Backend) -> None:
     assert (told["size"], told["eTag"]) == (3, put["ETag"].strip('"'))
 
 
+@differs(MOTO, because="the message structure has a sequencer")
 def case_later_events_of_a_key_have_later_sequencers(backend: Backend) -> None:
     place = a_bucket(backend)
     listener = a_listener(backend, place, events="s3:ObjectCreated:*")
@@ -97,7 +98,7 @@ def case_a_queue_is_told_what_it_asked_for(backend: Backend) -> None:
     for key in ("in/a.csv", "in/a.csv.ok", "out/a.csv.ok"):
         place.puts(key)
     place.copies({"Bucket": place.bucket, "Key": "in/a.csv"}, "in/b.csv.ok")
-    assert [r["s3"]["object"]["key"] for r in listener.hears()] == ["in/a.csv.ok"]
+    assert [unquote_plus(r["s3"]["object"]["key"]) for r in listener.hears()] == ["in/a.csv.ok"]
 
 
 def case_what_is_not_written_is_not_told(backend: Backend) -> None:
@@ -138,6 +139,7 @@ def case_the_configuration_is_told(backend: Backend) -> None:
     assert found["Id"]
 
 
+@differs(MOTO, because="S3 validates that the destination exists")
 def case_a_queue_that_is_not_there_cannot_be_told(backend: Backend) -> None:
     place = a_bucket(backend)
     listener = a_listener(backend, place, events="s3:ObjectCreated:*")

@@ -5,7 +5,7 @@ Sources: the API reference of Secrets Manager, and of its user guide "What's in 
 
 from typing import Any
 
-from tests.simulation.conformance.backends import Backend
+from tests.simulation.conformance.backends import LOCAL_CLOUD, MOTO, Backend, differs
 from tests.simulation.conformance.refusals import refused
 
 MISSING = "ResourceNotFoundException"
@@ -35,17 +35,17 @@ def case_an_arn_ends_in_six_characters_of_its_own(backend: Backend) -> None:
 
 def case_a_secret_that_is_missing_is_refused(backend: Backend) -> None:
     client, name = backend.client("secretsmanager"), backend.unique("missing")
-    with refused(MISSING, status=400):
+    with refused(MISSING):
         client.get_secret_value(SecretId=name)
-    with refused(MISSING, status=400):
+    with refused(MISSING):
         client.describe_secret(SecretId=name)
-    with refused(MISSING, status=400):
+    with refused(MISSING):
         client.put_secret_value(SecretId=name, SecretString="two")
 
 
 def case_a_secret_is_made_once(backend: Backend) -> None:
     client, name, _ = a_secret(backend)
-    with refused("ResourceExistsException", status=400):
+    with refused("ResourceExistsException"):
         client.create_secret(Name=name, SecretString="two")
     assert client.get_secret_value(SecretId=name)["SecretString"] == "one"
 
@@ -60,6 +60,10 @@ def case_a_new_value_is_current_and_the_old_one_previous(backend: Backend) -> No
     assert (before["SecretString"], before["VersionId"]) == ("one", made["VersionId"])
 
 
+@differs(
+    MOTO,
+    because='VersionIdsToStages: "the versions of the secret that have staging labels attached"',
+)
 def case_only_two_values_have_a_stage(backend: Backend) -> None:
     client, name, _ = a_secret(backend)
     ids = [
@@ -79,7 +83,7 @@ def case_a_value_is_read_by_its_version(backend: Backend) -> None:
 
 def case_a_stage_that_no_value_has_is_refused(backend: Backend) -> None:
     client, name, _ = a_secret(backend)
-    with refused(MISSING, status=400):
+    with refused(MISSING):
         client.get_secret_value(SecretId=name, VersionStage="AWSPREVIOUS")
 
 
@@ -91,6 +95,7 @@ def case_a_pending_value_is_not_current(backend: Backend) -> None:
     assert pending["SecretString"] == "two"
 
 
+@differs(LOCAL_CLOUD, because='"the request is ignored": the operation is idempotent')
 def case_a_token_puts_a_value_once(backend: Backend) -> None:
     client, name, _ = a_secret(backend)
     token = "0123456789abcdef0123456789abcdef"
@@ -101,11 +106,12 @@ def case_a_token_puts_a_value_once(backend: Backend) -> None:
     assert before["SecretString"] == "one"
 
 
+@differs(LOCAL_CLOUD, because='"you cannot modify an existing version"')
 def case_a_token_is_not_used_for_another_value(backend: Backend) -> None:
     client, name, _ = a_secret(backend)
     token = "0123456789abcdef0123456789abcdef"
     client.put_secret_value(SecretId=name, SecretString="two", ClientRequestToken=token)
-    with refused("ResourceExistsException", status=400):
+    with refused("ResourceExistsException"):
         client.put_secret_value(SecretId=name, SecretString="three", ClientRequestToken=token)
 
 
@@ -117,10 +123,11 @@ def case_a_secret_may_hold_bytes(backend: Backend) -> None:
     assert "SecretString" not in found
 
 
+@differs(LOCAL_CLOUD, because='"creates an empty secret": it has no version')
 def case_a_secret_without_a_value_has_none_to_read(backend: Backend) -> None:
     client, name = backend.client("secretsmanager"), backend.unique("keys")
     assert "VersionId" not in client.create_secret(Name=name, Description="Of the platform")
-    with refused(MISSING, status=400):
+    with refused(MISSING):
         client.get_secret_value(SecretId=name)
     assert client.describe_secret(SecretId=name)["Description"] == "Of the platform"
 
@@ -128,5 +135,5 @@ def case_a_secret_without_a_value_has_none_to_read(backend: Backend) -> None:
 def case_a_deleted_secret_is_gone(backend: Backend) -> None:
     client, name, _ = a_secret(backend)
     client.delete_secret(SecretId=name, ForceDeleteWithoutRecovery=True)
-    with refused(MISSING, status=400):
+    with refused(MISSING):
         client.describe_secret(SecretId=name)

@@ -8,15 +8,15 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from tests.simulation.conformance.backends import Backend
+from tests.simulation.conformance.backends import LOCAL_CLOUD, MOTO, Backend, differs
 from tests.simulation.conformance.refusals import refused
-from tests.simulation.conformance.sqs_cases import A, a_queue
+from tests.simulation.conformance.sqs_cases import Queue, a_queue
 
 BYTES_MAX = 256 * 1024
 
 
 @dataclass(frozen=True)
-class Subject:
+class Topic:
     """One topic and its client."""
 
     client: Any
@@ -33,7 +33,7 @@ class Subject:
         )
         return answer
 
-    def has_listener(self, queue: A, **attributes: Any) -> str:
+    def has_listener(self, queue: Queue, **attributes: Any) -> str:
         """Subscribe a queue; what is not a text is written as JSON."""
         written = {
             name: value if isinstance(value, str) else json.dumps(value)
@@ -50,16 +50,16 @@ class Subject:
         return subscription
 
 
-def arn_of(queue: A) -> str:
+def arn_of(queue: Queue) -> str:
     return queue.attributes("QueueArn")["QueueArn"]
 
 
-def a_topic(backend: Backend) -> Subject:
+def a_topic(backend: Backend) -> Topic:
     client = backend.client("sns")
-    return Subject(client, client.create_topic(Name=backend.unique("events"))["TopicArn"])
+    return Topic(client, client.create_topic(Name=backend.unique("events"))["TopicArn"])
 
 
-def a_topic_with_listener(backend: Backend, **attributes: Any) -> tuple[Subject, A]:
+def a_topic_with_listener(backend: Backend, **attributes: Any) -> tuple[Topic, Queue]:
     topic, queue = a_topic(backend), a_queue(backend, VisibilityTimeout="0")
     topic.has_listener(queue, **{"RawMessageDelivery": "true", **attributes})
     return topic, queue
@@ -93,7 +93,7 @@ def case_making_the_same_topic_twice_is_making_it_once(backend: Backend) -> None
 
 def case_a_topic_that_is_missing_is_refused(backend: Backend) -> None:
     topic = a_topic(backend)
-    missing = Subject(topic.client, f"{topic.arn}-missing")
+    missing = Topic(topic.client, f"{topic.arn}-missing")
     with refused("NotFound", status=404):
         missing.publishes()
     with refused("NotFound", status=404):
@@ -164,7 +164,6 @@ def case_a_message_comes_in_an_envelope(backend: Backend) -> None:
     assert (envelope["Subject"], envelope["Message"]) == ("Paid", "清")
     assert envelope["MessageAttributes"] == {"event": {"Type": "String", "Value": "paid"}}
     assert envelope["Timestamp"].endswith("Z")
-    assert envelope["SignatureVersion"] == "1"
 
 
 def case_an_envelope_without_a_subject_has_none(backend: Backend) -> None:
@@ -184,6 +183,11 @@ def case_every_subscriber_hears(backend: Backend) -> None:
     assert (queue.bodies(), other.bodies()) == (["a"], ["a"])
 
 
+@differs(
+    MOTO,
+    LOCAL_CLOUD,
+    because='MessageStructure: "contain at least a top-level JSON key of default"',
+)
 def case_a_message_may_say_something_else_to_queues(backend: Backend) -> None:
     topic, queue = a_topic_with_listener(backend)
     topic.publishes(json.dumps({"default": "d", "sqs": "q"}), MessageStructure="json")
@@ -192,6 +196,11 @@ def case_a_message_may_say_something_else_to_queues(backend: Backend) -> None:
         topic.publishes(json.dumps({"sqs": "q"}), MessageStructure="json")
 
 
+@differs(
+    MOTO,
+    LOCAL_CLOUD,
+    because='"Client-side errors": undelivered messages go to the dead-letter queue',
+)
 def case_what_cannot_be_delivered_is_a_dead_letter(backend: Backend) -> None:
     topic, queue, dead = a_topic(backend), a_queue(backend), a_queue(backend)
     policy = {"deadLetterTargetArn": arn_of(dead)}
@@ -223,11 +232,21 @@ def case_ids_of_a_batch_are_distinct(backend: Backend) -> None:
         a_topic(backend).publishes_batch(an_entry(), an_entry())
 
 
+@differs(
+    MOTO,
+    LOCAL_CLOUD,
+    because='EmptyBatchRequest: "The batch request doesn\'t contain any entries."',
+)
 def case_an_empty_batch_is_refused(backend: Backend) -> None:
     with refused("EmptyBatchRequest", status=400):
         a_topic(backend).publishes_batch()
 
 
+@differs(
+    MOTO,
+    LOCAL_CLOUD,
+    because='BatchRequestTooLong: "The length of all the batch messages put together"',
+)
 def case_a_batch_has_256_kibibytes_in_all(backend: Backend) -> None:
     topic, half = a_topic(backend), "x" * (BYTES_MAX // 2)
     assert len(topic.publishes_batch(an_entry("1", half), an_entry("2", half))["Successful"]) == 2
@@ -235,6 +254,9 @@ def case_a_batch_has_256_kibibytes_in_all(backend: Backend) -> None:
         topic.publishes_batch(an_entry("1", half), an_entry("2", half + "x"))
 
 
+@differs(
+    LOCAL_CLOUD, because='MessageStructure: "contain at least a top-level JSON key of default"'
+)
 def case_a_bad_entry_fails_alone(backend: Backend) -> None:
     topic, queue = a_topic_with_listener(backend)
     wrong = {"MessageStructure": "json"}
@@ -252,6 +274,7 @@ def case_a_message_has_256_kibibytes(backend: Backend) -> None:
         topic.publishes("x" * (BYTES_MAX + 1))
 
 
+@differs(MOTO, LOCAL_CLOUD, because="InvalidParameter: Empty message")
 def case_an_empty_message_is_refused(backend: Backend) -> None:
     with refused("InvalidParameter", status=400):
         a_topic(backend).publishes("")
@@ -285,6 +308,7 @@ def case_a_value_may_begin_in_some_way(backend: Backend) -> None:
     assert heard(backend, policy, *published) == ["0"]
 
 
+@differs(LOCAL_CLOUD, because='"exists": "the absence of an attribute key" is matched as well')
 def case_an_attribute_may_have_to_be_there_or_not(backend: Backend) -> None:
     published: tuple[dict[str, Any], ...] = ({"event": text("paid")}, {})
     assert heard(backend, {"event": [{"exists": True}]}, *published) == ["0"]
@@ -299,6 +323,7 @@ def case_a_number_may_have_to_lie_between(backend: Backend) -> None:
     assert heard(backend, policy, *published) == ["1"]
 
 
+@differs(LOCAL_CLOUD, because="a number of a policy matches the data type Number alone")
 def case_a_number_is_no_text(backend: Backend) -> None:
     published = ({"fen": {"DataType": "Number", "StringValue": "100"}}, {"fen": text("100")})
     assert heard(backend, {"fen": [100]}, *published) == ["0"]
@@ -318,6 +343,7 @@ def case_entries_of_a_batch_are_filtered_each(backend: Backend) -> None:
     assert queue.bodies() == ["a"]
 
 
+@differs(MOTO, LOCAL_CLOUD, because="InvalidParameter: FilterPolicy: failed to parse JSON")
 def case_a_policy_is_json(backend: Backend) -> None:
     with refused("InvalidParameter", status=400):
         a_topic(backend).has_listener(a_queue(backend), FilterPolicy="no JSON")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from hashlib import md5
 from typing import Any
 
-from tests.simulation.conformance.backends import MOTO, Backend, differs
+from tests.simulation.conformance.backends import LOCAL_CLOUD, MOTO, Backend, differs
 from tests.simulation.conformance.refusals import refused
 
 SQS = "AWS.SimpleQueueService."
@@ -20,7 +20,7 @@ DELAYED = "ApproximateNumberOfMessagesDelayed"
 
 
 @dataclass(frozen=True)
-class A:
+class Queue:
     """One queue and its client."""
 
     client: Any
@@ -65,13 +65,13 @@ class A:
         return int(found[WAITING]), int(found[IN_WORK]), int(found[DELAYED])
 
 
-def a_queue(backend: Backend, **attributes: str) -> A:
+def a_queue(backend: Backend, **attributes: str) -> Queue:
     client = backend.client("sqs")
     name = backend.unique("queue")
-    return A(client, client.create_queue(QueueName=name, Attributes=attributes)["QueueUrl"])
+    return Queue(client, client.create_queue(QueueName=name, Attributes=attributes)["QueueUrl"])
 
 
-def a_queue_with_dead_letters(backend: Backend, *, receives_max: int = 1) -> tuple[A, A]:
+def a_queue_with_dead_letters(backend: Backend, *, receives_max: int = 1) -> tuple[Queue, Queue]:
     dead = a_queue(backend)
     policy = {
         "deadLetterTargetArn": dead.attributes("QueueArn")["QueueArn"],
@@ -118,6 +118,10 @@ def case_a_queue_is_not_made_again_with_other_attributes(backend: Backend) -> No
         client.create_queue(QueueName=name, Attributes={"VisibilityTimeout": "61"})
 
 
+@differs(
+    LOCAL_CLOUD,
+    because='QueueName: "up to 80 characters", "alphanumeric characters, hyphens, and underscores"',
+)
 def case_a_queue_has_a_proper_name(backend: Backend) -> None:
     with refused("InvalidParameterValue"):
         backend.client("sqs").create_queue(QueueName="not a name")
@@ -146,13 +150,14 @@ def case_attributes_are_set_and_told(backend: Backend) -> None:
     assert queue.attributes("DelaySeconds") == {"DelaySeconds": "7"}
 
 
+@differs(LOCAL_CLOUD, because='InvalidAttributeName: "The specified attribute doesn\'t exist."')
 def case_an_unknown_attribute_is_refused(backend: Backend) -> None:
     queue = a_queue(backend)
     with refused("InvalidAttributeName"):
         queue.attributes("Colour")
 
 
-@differs(MOTO, because='VisibilityTimeout: "an integer from 0 to 43,200"; it checks no range')
+@differs(MOTO, because='VisibilityTimeout: "An integer from 0 to 43,200"')
 def case_an_attribute_out_of_range_is_refused(backend: Backend) -> None:
     queue = a_queue(backend)
     with refused("InvalidAttributeValue"):
@@ -165,7 +170,7 @@ def case_queues_are_listed_by_prefix(backend: Backend) -> None:
     queue = a_queue(backend)
     name = queue.url.rpartition("/")[2]
     assert queue.client.list_queues(QueueNamePrefix=name)["QueueUrls"] == [queue.url]
-    assert "QueueUrls" not in queue.client.list_queues(QueueNamePrefix=f"{name}-none")
+    assert not queue.client.list_queues(QueueNamePrefix=f"{name}-none").get("QueueUrls")
 
 
 def case_a_deleted_queue_is_gone(backend: Backend) -> None:
@@ -183,6 +188,7 @@ def case_a_purged_queue_is_empty(backend: Backend) -> None:
     assert queue.counts() == (0, 0, 0)
 
 
+@differs(LOCAL_CLOUD, because='PurgeQueueInProgress: "within the last 60 seconds"')
 def case_a_queue_is_purged_once_a_minute(backend: Backend) -> None:
     queue = a_queue(backend)
     queue.client.purge_queue(QueueUrl=queue.url)
@@ -240,6 +246,7 @@ def case_a_batch_has_a_mebibyte_in_all(backend: Backend) -> None:
         queue.sends_batch(an_entry("1", half), an_entry("2", half + "x"))
 
 
+@differs(LOCAL_CLOUD, because='DelaySeconds: "Valid values: 0 to 900"')
 def case_a_bad_entry_fails_alone(backend: Backend) -> None:
     queue = a_queue(backend)
     answer = queue.sends_batch(an_entry("good"), an_entry("bad", DelaySeconds=901))
@@ -250,22 +257,20 @@ def case_a_bad_entry_fails_alone(backend: Backend) -> None:
     assert queue.counts() == (1, 0, 0)
 
 
-@differs(MOTO, because='"The maximum size is 1 MiB or 1,048,576 bytes"; it counts characters')
+@differs(MOTO, because='"The maximum size is 1 MiB or 1,048,576 bytes"')
 def case_bytes_are_counted_not_characters(backend: Backend) -> None:
     queue = a_queue(backend)
     with refused("InvalidParameterValue"):
         queue.sends("清" * (BYTES_MAX // 3 + 1))
 
 
-@differs(
-    MOTO, because='"rejects the message and returns an InvalidMessageContents error"; it takes it'
-)
+@differs(MOTO, because='"rejects the message and returns an InvalidMessageContents error"')
 def case_characters_outside_xml_are_refused(backend: Backend) -> None:
     with refused("InvalidMessageContents"):
         a_queue(backend).sends("\x01")
 
 
-@differs(MOTO, because='"The minimum size is one character"; it takes none')
+@differs(MOTO, because='"The minimum size is one character."')
 def case_an_empty_message_is_refused(backend: Backend) -> None:
     with refused("MissingParameter"):
         a_queue(backend).sends("")
@@ -294,7 +299,7 @@ def case_a_dead_letter_keeps_its_id_and_its_count(backend: Backend) -> None:
     assert after["Attributes"]["ApproximateReceiveCount"] == "2"
 
 
-@differs(MOTO, because="DeadLetterQueueSourceArn is among the system attributes; it has none")
+@differs(MOTO, because="DeadLetterQueueSourceArn is one of the system attributes")
 def case_a_dead_letter_says_where_it_came_from(backend: Backend) -> None:
     queue, dead = a_queue_with_dead_letters(backend)
     queue.sends("poison")
@@ -305,13 +310,18 @@ def case_a_dead_letter_says_where_it_came_from(backend: Backend) -> None:
     assert letter["Attributes"]["DeadLetterQueueSourceArn"] == source
 
 
+@differs(LOCAL_CLOUD, because="ListDeadLetterSourceQueues is an operation of SQS")
 def case_dead_letters_know_their_sources(backend: Backend) -> None:
     queue, dead = a_queue_with_dead_letters(backend)
     answer = queue.client.list_dead_letter_source_queues(QueueUrl=dead.url)
     assert answer["queueUrls"] == [queue.url]
 
 
-@differs(MOTO, because="the policy is at fault, not the queue; it says NonExistentQueue")
+@differs(
+    MOTO,
+    LOCAL_CLOUD,
+    because="the parameter is at fault, not the queue of the call: InvalidParameterValue",
+)
 def case_dead_letters_go_to_a_queue_that_is_there(backend: Backend) -> None:
     queue = a_queue(backend)
     arn = f"{queue.attributes('QueueArn')['QueueArn']}-missing"
