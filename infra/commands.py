@@ -262,7 +262,10 @@ def _identity_commands(commands: Any) -> None:
 
 def _proof_commands(commands: Any) -> None:
     many = _add(
-        commands, "simulate", proof.simulate, "play seeded days with faults, and hold the invariants"
+        commands,
+        "simulate",
+        proof.simulate,
+        "play seeded days with faults, and hold the invariants",
     )
     many.add_argument("--days", type=_positive, default=500, metavar="N", help="how many: 500")
     many.add_argument("--jobs", type=_positive, default=1, metavar="J", help="processes: 1")

@@ -82,7 +82,9 @@ class Books:
     def listed(self) -> dict[str, int]:
         """The due list as it lies in the bucket: what each loan was listed with."""
         folder = f"due-lists/{self.day.plan.business_date:%Y%m%d}/self_operated/shard-"
-        bodies = (self.day.world.s3.get(BUCKET, key) for key in self.day.world.s3.keys(BUCKET, folder))
+        bodies = (
+            self.day.world.s3.get(BUCKET, key) for key in self.day.world.s3.keys(BUCKET, folder)
+        )
         lines = [json.loads(line) for body in bodies if body for line in body.splitlines()]
         return {line["loan_id"]: line["amount_fen"] for line in lines}
 
