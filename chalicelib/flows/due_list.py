@@ -97,6 +97,8 @@ def _walk_shard(*, business_date: date, shard: int, now: datetime, desk: Desk) -
     met: set[str] = set()
     left_out: set[str] = set()
     last_completed = desk.runs.last_completed(JOB)
+    # A later list has reminded of everything since the one before it: of this date as well.
+    is_overtaken = last_completed is not None and last_completed > business_date
     for visit in visits(
         business_date=business_date, last_completed=last_completed, rules=desk.rules
     ):
@@ -111,7 +113,7 @@ def _walk_shard(*, business_date: date, shard: int, now: datetime, desk: Desk) -
             lines += _due_lines(
                 entries=entries, business_date=business_date, left_out=left_out, desk=desk
             )
-        if Ask.REMIND in visit.asks:
+        if Ask.REMIND in visit.asks and not is_overtaken:
             reminders += _reminders(
                 entries=entries,
                 visit=visit,

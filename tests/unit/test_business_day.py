@@ -96,6 +96,17 @@ class TestTheMorning:
         assert (reminder.event, reminder.loan_id) == ("due_soon", "LN7")
         assert reminder.amount_fen == a_schedule()[0].total.fen
 
+    def test_of_a_past_day_made_late_does_not_remind_again(self):
+        """The list of the day after has reminded of both days: nobody is told twice."""
+        world = a_book(World())
+        for days_later in (-1, 1, 0):
+            day = TODAY + timedelta(days=days_later)
+            due_list.make(business_date=day, now=at(0, 10, day=day), desk=world.morning)
+            drain(world, at(0, 10, day=day))
+
+        assert world.runs.rows[TODAY, "due_list"].is_complete
+        assert [each.loan_id for each in world.notices.messages].count("LN7") == 1
+
     def test_counts_the_loans_that_cross_a_stage(self):
         world = a_day(a_book(World()))
 
