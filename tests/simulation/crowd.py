@@ -43,6 +43,7 @@ LIFETIME_HOURS = 0.25
 RUSH = 0.5
 """How many of those who come all come at one moment."""
 
+JUST_BEFORE_LIST = 10 / 60 - 2 / 3600
 TWO_LINES = 15
 """The place in a book of the loan that owes two instalments: the older one may be paid alone."""
 
@@ -89,6 +90,17 @@ def crowded(plan: Plan) -> Plan:
 
 def _visits(rng: Random, hot: list[int], loans: int) -> Iterator[Visit]:
     rush = rng.choice(MOMENTS)
+    if rng.random() < 0.3:
+        at = rng.choice((10 / 60, 10 / 60, JUST_BEFORE_LIST))
+        yield Visit(
+            at=at,
+            loan=TWO_LINES if at != JUST_BEFORE_LIST else rng.randrange(TWO_LINES),
+            kind="overdue" if at != JUST_BEFORE_LIST else "instalment",
+            recut="reduce_instalment",
+            amount_share=0.0,
+            tabs=1,
+            taps=1,
+        )
     for _ in range(rng.randrange(2, 7)):
         yield Visit(
             at=rush if rng.random() < RUSH else rng.choice(MOMENTS),
@@ -104,6 +116,10 @@ def _visits(rng: Random, hot: list[int], loans: int) -> Iterator[Visit]:
 def _more_faults(rng: Random, hot: list[str], agreements: list[str]) -> Iterator[Mapping[str, Any]]:
     if rng.random() < 0.2:
         yield {"kind": "outcome", "about": rng.choice(agreements), "more": (LIE,)}
+    for agreement in hot:
+        if rng.random() < 0.4:
+            failing = ("insufficient_funds", "insufficient_funds", "succeed")
+            yield {"kind": "outcome", "about": agreement, "more": failing}
     if rng.random() < 0.4:
         yield {"kind": "bill", "about": rng.choice(BILLS), "more": 0}
     if rng.random() < 0.35:
@@ -141,7 +157,8 @@ class Crowd:
         tasks.STRETCH_MAX = rng.choice((1, 2, STRETCH_USUAL))
         day._at_once = rng.choice((2, 4, 8))
         if day.plan.weather.name == "calm":
-            day.world.lag_seconds = lambda: CALM_LAG_SECONDS
+            lag = rng.choice((0.0, CALM_LAG_SECONDS))
+            day.world.lag_seconds = lambda: lag
 
     def is_fatal(self, operation: str, table: str) -> bool:
         """Whether a Lambda dies now that it has written."""

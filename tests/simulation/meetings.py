@@ -36,7 +36,7 @@ from tests.simulation.sleep_sets import (
 )
 from tests.simulation.staged import Shelf, StagedDay, a_book, a_plan
 from tests.simulation.tasks import Crash
-from tests.simulation.touches import STAGE, call_of, queue_of
+from tests.simulation.touches import STAGE, call_of, key_of, queue_of
 from tests.simulation.watch import Watch
 from tests.simulation.world import KEPT, World, forget
 
@@ -207,17 +207,31 @@ class Meeting:
         """Stand where the faults stand: every call is looked at."""
         return True
 
-    def strike(self, _call: int, service: str, _operation: str, make: Callable[[], Any]) -> Any:
+    def strike(self, _call: int, service: str, operation: str, make: Callable[[], Any]) -> Any:
         """Make the call, and see whether it has changed nothing, though it could have."""
-        before = self._platforms() if service in {"payment", "sms"} else None
+        before = self._stands_there(service, operation)
         try:
             answer = make()
         except ClientError:  # a condition that failed, most of all
             self._changed_nothing = True
             raise
-        if before is not None:
-            self._changed_nothing = self._platforms() == before
+        self._changed_nothing = before is not None and before == self._stands_there(
+            service, operation
+        )
         return answer
+
+    def _stands_there(self, service: str, operation: str) -> object:
+        """Look at what a call may change; None where it is not known."""
+        given = self._given
+        if service in {"payment", "sms"}:
+            return self._platforms()
+        if service == "dynamodb" and operation in {"PutItem", "UpdateItem", "DeleteItem"}:
+            key = key_of(given)
+            wanted = {"TableName": given["TableName"], "Key": key, "ConsistentRead": True}
+            return repr(self._world.dynamodb.call("GetItem", wanted).get("Item"))
+        if service == "s3" and operation == "PutObject":
+            return repr(self._world.s3.get(given["Bucket"], given["Key"]))
+        return None
 
     def _platforms(self) -> str:
         payment, sms = self.day.payment, self.day.sms
@@ -229,6 +243,7 @@ class Meeting:
     ) -> None:
         if not is_done and getcurrent() is not self._hub:
             self.pause(call_of(service, operation, parameters))
+            self._given = parameters
         self.watch(service, operation, parameters, is_done)
 
     @contextmanager

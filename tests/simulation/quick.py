@@ -14,6 +14,7 @@ from pynamodb.connection.base import Connection
 from pynamodb.constants import NULL
 from pynamodb.models import Model
 
+NAME = "_name_in_python"
 _slow_get, _slow_set = Attribute.__get__, Attribute.__set__
 
 
@@ -50,20 +51,25 @@ def _instantiate(kind: type[Any], stored: dict[str, Any]) -> Any:
     return row
 
 
+def _named(attr: Attribute[Any], row: Model) -> str:
+    """Look an attribute's name in Python up, and keep it with the attribute."""
+    stored = attr.attr_path[-1]
+    name: str = row._dynamo_to_python_attrs.get(stored, stored)
+    attr.__dict__[NAME] = name
+    return name
+
+
 def _get(attr: Attribute[Any], instance: Any, owner: Any) -> Any:
     if instance is None:
         return attr
     if isinstance(instance, Model):
-        name = attr.attr_path[-1]
-        python = instance._dynamo_to_python_attrs
-        return instance.attribute_values.get(python.get(name, name))
+        return instance.attribute_values.get(attr.__dict__.get(NAME) or _named(attr, instance))
     return _slow_get(attr, instance, owner)
 
 
 def _set(attr: Attribute[Any], instance: Any, value: Any) -> None:
     if isinstance(instance, Model):
-        name = attr.attr_path[-1]
-        instance.attribute_values[instance._dynamo_to_python_attrs.get(name, name)] = value
+        instance.attribute_values[attr.__dict__.get(NAME) or _named(attr, instance)] = value
     else:
         _slow_set(attr, instance, value)
 

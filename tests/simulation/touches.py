@@ -135,6 +135,13 @@ def queue_of(name: str) -> Resource:
     return "queue", name.rpartition("/")[2].removeprefix(STAGE)
 
 
+def key_of(given: Parameters) -> Mapping[str, Any]:
+    """Read the key of the item that a call of DynamoDB writes."""
+    if "Key" in given:
+        return given["Key"]  # type: ignore[no-any-return]
+    return {name: given["Item"][name] for name in KEYS[_short(given["TableName"])]}
+
+
 def _short(table: str) -> str:
     return table.removeprefix(STAGE)
 

@@ -8,7 +8,7 @@ keys, a pool without HTTP, and a clock for what measures pauses.
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from functools import partial
+from functools import cache, partial
 from types import SimpleNamespace
 from typing import Any, Self
 
@@ -187,6 +187,7 @@ class World:
             (wiring, "Breaker", partial(Breaker, monotonic=clock)),
             (wiring, "TokenBucket", partial(TokenBucket, monotonic=clock, sleep=clock.pass_)),
             (wiring, "access_tokens", lambda: tokens),
+            (wiring.products, "read", cache(wiring.products.read)),
             (wiring.meter, "attach", lambda *_: None),
             (wiring, "NoticePolicy", partial(NoticePolicy, days_back=DAYS_BACK)),
             (controls, "time", SimpleNamespace(monotonic=clock)),
