@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
+INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TERM", "TMPDIR", "VIRTUAL_ENV")
 
 
 def simulate(options: argparse.Namespace) -> int:
@@ -27,7 +28,7 @@ def _shared(options: argparse.Namespace) -> list[object]:
 
 
 def _played(command: str, *given: object) -> int:
-    """Run in a process of its own: the simulation is a stage of its own, whatever this one is."""
+    """Run in a process of its own, which knows nothing of this stage's settings: it is its own."""
     words = [sys.executable, "-m", "tests.simulation", command, *map(str, given)]
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    environment = {name: os.environ[name] for name in INHERITED if name in os.environ}
     return subprocess.run(words, cwd=ROOT, env=environment, check=False).returncode
