@@ -176,7 +176,7 @@ def files() -> landing.Desk:
                 stem="bill",
                 format=CsvFormat(layout=file_layouts.BILL),
                 apply=lambda batch, now: reconciliation.take(
-                    batch=batch, channel=channel, now=now, desk=reconciling()
+                    batch=batch, channel=channel, now=now, desk=reconciling(), files=files()
                 ),
             ),
         ),

@@ -229,11 +229,22 @@ class FakeRuns(_Counted):
         self.rows[business_date, job] = run
         return run
 
+    def claim(self, *, business_date: date, job: str, version: int) -> bool:
+        run = self.rows[business_date, job]
+        if run.claimed > version:
+            return False
+        self.rows[business_date, job] = replace(run, claimed=version)
+        return True
+
     def put_totals(self, run: Run) -> None:
         standing = self.rows[run.business_date, run.job]
+        if run.claimed and run.claimed != standing.claimed:
+            return
         if standing.is_complete:
             run = replace(standing, totals=run.totals)
-        self.rows[run.business_date, run.job] = replace(run, parts=standing.parts)
+        self.rows[run.business_date, run.job] = replace(
+            run, parts=standing.parts, claimed=standing.claimed
+        )
 
     def last_completed(self, job: str):
         done = [day for (day, name), run in self.rows.items() if name == job and run.is_complete]

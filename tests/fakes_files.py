@@ -194,7 +194,7 @@ class FileWorld(World):
             stem="bill",
             format=CsvFormat(layout=BILL, dialect=self.dialect),
             apply=lambda batch, now: reconciliation.take(
-                batch=batch, channel="main", now=now, desk=self.reconciling
+                batch=batch, channel="main", now=now, desk=self.reconciling, files=self.arrivals
             ),
         )
         return landing.Desk(objects=self.objects, files=self.files, routes=(loans, bill))

@@ -94,7 +94,10 @@ def _facts(tally: Tally) -> Facts:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Run:
-    """The run item of (business date, job): `totals` are plain data, `parts` the shards done."""
+    """The run item of (business date, job): `totals` are plain data, `parts` the shards done.
+
+    `claimed` is the latest version of a file that somebody works it with; 0 where none is needed.
+    """
 
     business_date: date
     job: str
@@ -103,6 +106,7 @@ class Run:
     completed_at: datetime | None = None
     parts: Mapping[int, Facts] = field(default_factory=dict)
     totals: Facts = field(default_factory=dict)
+    claimed: int = 0
 
     @property
     def is_complete(self) -> bool:

@@ -39,6 +39,10 @@ class Closing:
 def close(*, business_date: date, now: datetime, desk: Desk) -> Closing:
     """Close the day if nothing is open; safe to repeat, and a closed day stays closed."""
     if _is_complete(desk.rounds.runs.get(business_date, JOB)):
+        for channel in desk.channels:
+            if _unresolved(business_date, channel, desk):
+                # An older bill, still in work when the day was closed, may have written it.
+                _reconcile_again(business_date, channel, now, desk)
         left = sum(_unresolved(business_date, channel, desk) for channel in desk.channels)
         return Closing(business_date=business_date, discrepancies=left)
     found = (
@@ -77,22 +81,26 @@ def _open_channels(business_date: date, now: datetime, desk: Desk) -> Iterator[s
     for channel in desk.channels:
         job = reconciliation.job_of(channel)
         reconciled = desk.rounds.runs.get(business_date, job)
-        if reconciled is None or not reconciled.is_complete:
+        if reconciled is None or not reconciliation.is_current(reconciled):
             yield f"{job} is not complete"
             continue
         left = _unresolved(business_date, channel, desk)
         if left or left != reconciled.totals["open"]:
             # What was open may have found its explanation since the bill came.
-            reconciliation.again(
-                business_date=business_date,
-                channel=channel,
-                now=now,
-                desk=desk.reconciling,
-                files=desk.files,
-            )
+            _reconcile_again(business_date, channel, now, desk)
             left = _unresolved(business_date, channel, desk)
         if left:
             yield f"{job} has {left} open discrepancies"
+
+
+def _reconcile_again(business_date: date, channel: str, now: datetime, desk: Desk) -> None:
+    reconciliation.again(
+        business_date=business_date,
+        channel=channel,
+        now=now,
+        desk=desk.reconciling,
+        files=desk.files,
+    )
 
 
 def _open_rounds(business_date: date, now: datetime, desk: Desk) -> Iterator[str]:

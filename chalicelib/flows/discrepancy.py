@@ -46,22 +46,39 @@ def write(
         # What people have decided stands: then neither the record nor the loan is touched.
         stands = opened == known or keeper.discrepancies.put(opened)
         if stands and (loan_id := _unbooked_loan(opened)):
-            keeper.hold(loan_id=loan_id, reason=_reason(opened))
+            _hold(opened, loan_id=loan_id, keeper=keeper)
     for discrepancy_id, each in before.items():
-        if discrepancy_id not in found and each.state is DiscrepancyState.OPEN:
+        if discrepancy_id in found:
+            continue
+        if each.state is DiscrepancyState.OPEN:
             resolve(each, reason=gone, now=now, keeper=keeper)
+        elif loan_id := _held_loan(each):
+            # Whoever resolved it may have died before he lifted its hold.
+            keeper.lift(loan_id=loan_id, reason=_reason(each))
+
+
+def _hold(each: Discrepancy, *, loan_id: str, keeper: Keeper) -> None:
+    """Lay the hold, and take it off again if the discrepancy was resolved in the meantime."""
+    keeper.hold(loan_id=loan_id, reason=_reason(each))
+    standing = keeper.discrepancies.of_day(each.business_date, each.channel)
+    if any(one.is_resolved for one in standing if one.discrepancy_id == each.discrepancy_id):
+        keeper.lift(loan_id=loan_id, reason=_reason(each))
 
 
 def resolve(each: Discrepancy, *, reason: str, now: datetime, keeper: Keeper) -> None:
     """Lift the hold a discrepancy laid on its loan, then resolve it by rule.
 
-    In this order: who dies between finds it open and does both again.
+    In this order: who dies between finds it open and does both again.  And lift it once more:
+    whoever opened it may have laid the hold only then, and looks at it again after that.
     """
-    if loan_id := _unbooked_loan(each):
+    loan_id = _unbooked_loan(each)
+    if loan_id:
         keeper.lift(loan_id=loan_id, reason=_reason(each))
     keeper.discrepancies.put(
         replace(each, state=DiscrepancyState.RESOLVED, resolved_at=now, reason=reason)
     )
+    if loan_id:
+        keeper.lift(loan_id=loan_id, reason=_reason(each))
 
 
 def is_unbilled(each: Discrepancy) -> bool:
@@ -73,7 +90,12 @@ def is_unbilled(each: Discrepancy) -> bool:
 
 def _unbooked_loan(each: Discrepancy) -> str:
     """Name the loan whose money the bill shows and the journal has not; empty if there is none."""
-    if each.is_resolved or not _shows_more_there(each):
+    return "" if each.is_resolved else _held_loan(each)
+
+
+def _held_loan(each: Discrepancy) -> str:
+    """Name the loan that such a discrepancy holds while it is open."""
+    if not _shows_more_there(each):
         return ""
     try:
         return facts_of(each.order_no)[2]

@@ -195,8 +195,18 @@ class Runs(Protocol):
     def put_part(self, *, business_date: date, job: str, shard: int, totals: Facts) -> Run:
         """Write what one shard did (the same again changes nothing), and read the run with all parts."""
 
+    def claim(self, *, business_date: date, job: str, version: int) -> bool:
+        """Say that an open run is worked with a version of its file; False if a later one is.
+
+        The same version again is a success.
+        """
+
     def put_totals(self, run: Run) -> None:
-        """Write totals and state of a run.  A complete run is never opened again."""
+        """Write totals and state of a run.  A complete run is never opened again.
+
+        A run that was claimed is written while `run.claimed` is the latest version, else it stays
+        as it is.
+        """
 
     def last_completed(self, job: str) -> date | None:
         """Read the latest business date for which the job is complete."""

@@ -92,7 +92,9 @@ def job_of(channel: str) -> str:
     return f"reconciliation_{channel}"
 
 
-def take(*, batch: Batch[BillRow], channel: str, now: datetime, desk: Desk) -> Applied:
+def take(
+    *, batch: Batch[BillRow], channel: str, now: datetime, desk: Desk, files: landing.Desk
+) -> Applied:
     """Reconcile with a bill that has landed; one older than what was reconciled is set aside.
 
     :raises UnusableFileError: if it is not this day's bill, or the day is closed.
@@ -102,7 +104,9 @@ def take(*, batch: Batch[BillRow], channel: str, now: datetime, desk: Desk) -> A
         run(batch=batch, channel=channel, now=now, desk=desk)
     # Asked again: a newer bill, or the close of the day, may have come while this one was worked.
     if overtaken := _overtaken(sheet):
-        version = overtaken.totals["bill"]["version"]
+        # Overtaken between its last look and its writing, it has found what is none any more.
+        again(business_date=batch.business_date, channel=channel, now=now, desk=desk, files=files)
+        version = max(overtaken.claimed, overtaken.totals.get("bill", {}).get("version", 0))
         if version > batch.version:
             return Applied(applied=0, note=f"superseded by version {version}")
         raise UnusableFileError(Fault(reason="the day is closed: another bill needs an approval"))
@@ -120,6 +124,10 @@ def run(*, batch: Batch[BillRow], channel: str, now: datetime, desk: Desk) -> Ru
         raise PrematureBillError(batch.key)
     sheet = _Sheet(batch=batch, channel=channel, now=now, desk=desk)
     account, orders = _compared(sheet)
+    if not _claimed(sheet):
+        return sheet.desk.rounds.runs.start(
+            business_date=batch.business_date, job=job_of(channel), at=now
+        )
     if strays := _strays(account.findings, desk):
         account, orders = _compared(sheet, strays)
     to_close = [found for found in account.findings if found.shows_unknown_unpaid]
@@ -138,13 +146,28 @@ def run(*, batch: Batch[BillRow], channel: str, now: datetime, desk: Desk) -> Ru
     return _complete(account, orders, sheet)
 
 
+def is_current(run: Run | None) -> bool:
+    """Whether a date is reconciled, and with the latest bill that anybody has begun to work."""
+    if run is None or not run.is_complete:
+        return False
+    return run.claimed in {0, run.totals.get("bill", {}).get("version", 0)}
+
+
+def _claimed(sheet: _Sheet) -> bool:
+    """Say that the date is worked with this bill, before anything is written; False if too late."""
+    runs, batch = sheet.desk.rounds.runs, sheet.batch
+    job = job_of(sheet.channel)
+    runs.start(business_date=batch.business_date, job=job, at=sheet.now)
+    return runs.claim(business_date=batch.business_date, job=job, version=batch.version)
+
+
 def _overtaken(sheet: _Sheet) -> Run | None:
     """Find what a newer bill, or the close of the day, wrote while this one was worked."""
     runs, batch = sheet.desk.rounds.runs, sheet.batch
     standing = runs.get(batch.business_date, job_of(sheet.channel))
     bill = standing.totals.get("bill", {}) if standing else {}
     closed = runs.get(batch.business_date, CLOSE_JOB)
-    is_newer = bill.get("version", 0) > batch.version
+    is_newer = max(bill.get("version", 0), standing.claimed if standing else 0) > batch.version
     is_closed = bool(closed and closed.is_complete) and bill.get("sha256") != batch.sha256
     return standing if is_newer or is_closed else None
 
@@ -350,8 +373,8 @@ def _complete(account: Account, orders: Mapping[str, LocalOrder], sheet: _Sheet)
         ),
         "ties": True,
     }
-    done = replace(started, totals=totals)
+    done = replace(started, totals=totals, claimed=batch.version)
     if not started.is_complete:
-        done = started.completed(at=sheet.now, totals=totals)
+        done = done.completed(at=sheet.now, totals=totals)
     runs.put_totals(done)
     return done

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import date, datetime
 
 from pynamodb.attributes import UnicodeAttribute
@@ -47,14 +48,30 @@ class DynamoRuns:
         row.update(actions=[_part(shard).set(json.dumps(totals, sort_keys=True))])
         return _run_of(row)
 
+    def claim(self, *, business_date: date, job: str, version: int) -> bool:
+        try:
+            # Versions only rise: whoever works with an older file finds out, and writes no totals.
+            with conditional():
+                RunRow(business_date.isoformat(), job).update(
+                    actions=[RunRow.claimed.set(version)],
+                    condition=RunRow.claimed.does_not_exist() | (RunRow.claimed <= version),
+                )
+        except ConditionFailedError:
+            return False
+        return True
+
     def put_totals(self, run: Run) -> None:
+        if run.is_complete:
+            # First: who dies in between leaves a run that is completed when it comes again.
+            self._move_last(run)
         row = RunRow(run.business_date.isoformat(), run.job)
         actions: list[Action] = [RunRow.totals.set(dict(run.totals))]
         if run.is_complete and run.completed_at:
             actions += [RunRow.state.set(COMPLETE), RunRow.completed_at.set(run.completed_at)]
-        row.update(actions=actions)
-        if run.is_complete:
-            self._move_last(run)
+        claimed = RunRow.claimed == run.claimed if run.claimed else None
+        with suppress(ConditionFailedError), conditional():
+            # Claimed for a later version meanwhile: its own worker writes.
+            row.update(actions=actions, condition=claimed)
 
     def last_completed(self, job: str) -> date | None:
         try:
@@ -91,4 +108,5 @@ def _run_of(row: RunRow) -> Run:
         completed_at=row.completed_at,
         parts={int(shard): json.loads(totals) for shard, totals in parts.items()},
         totals=row.totals or {},
+        claimed=row.claimed or 0,
     )

@@ -245,6 +245,7 @@ class RunRow(Model):
     completed_at = MomentAttribute(null=True)
     parts: MapAttribute[str, object] = MapAttribute(default=dict)
     totals = JSONAttribute(null=True)
+    claimed = WholeNumberAttribute(null=True)
     last_date = DateAttribute(null=True)
 
 
