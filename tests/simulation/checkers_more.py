@@ -3,8 +3,8 @@
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
-from datetime import datetime, time, timedelta
-from typing import TYPE_CHECKING, Any
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from chalicelib.domain import loan as loans
 from chalicelib.domain import prepayment
@@ -15,182 +15,21 @@ from chalicelib.domain.stage import stage_of
 from simulators.orders import Status
 from tests.simulation.checkers import PRODUCTS, Books
 from tests.simulation.rows import Item, fen, loan_id_of, text
-from tests.simulation.watch import JOURNAL, LOANS, Watch
 
 if TYPE_CHECKING:
     from simulators.orders import Order
-    from tests.simulation.day import Day
 
-RUNS, DISCREPANCIES = "afterloan-test-runs", "afterloan-test-discrepancies"
-SLACK_HOURS = 0.1
-"""Somebody who began in time may be at it still: ten calls of a batch may each hang."""
-
-MANDATE = frozenset(("AGREEMENT_TERMINATED", "CARD_CLOSED", "RISK_REJECTED"))
 STAGE_STARTS = (1, 8, 31, 61, 91)
 CORRECTED_AT = 34.0
 FIRST_RUNGS_SECONDS = 180.0
 LAST_RUNG_SECONDS = 1500.0
 
 
-class CloserWatch(Watch):
-    """Sees hours, switches, holds and jobs as well; what it has seen is for the checkers, too."""
-
-    def __init__(self, day: "Day") -> None:
-        super().__init__(day)
-        day.watch = self  # type: ignore[attr-defined]
-        self.first_sent_at: dict[str, float] = {}
-        self.written_at: dict[str, float] = {}
-        self.opened_at: dict[str, float] = {}
-        self.receipts: set[str] = set()
-        self._unclaimed: dict[str, Item | None] = {}
-        self._standing: Item | None = None
-        self._laid: set[str] = set()
-        self._more_there: set[str] = set()
-
-    def __call__(
-        self, service: str, operation: str, parameters: Mapping[str, Any], is_done: bool
-    ) -> None:
-        super().__call__(service, operation, parameters, is_done)
-        table = parameters.get("TableName")
-        if service == "payment" and operation == "POST /v1/deductions" and not is_done:
-            self._at_the_right_time(json.loads(parameters["body"])["order_no"])
-        elif operation == "PutItem" and table == LOANS:
-            self._claimed(parameters["Item"], is_done=is_done)
-        elif operation == "PutItem" and table == JOURNAL and not is_done:
-            self._standing = self._rows.record(parameters["Item"]["order_no"]["S"])
-        elif not is_done:
-            return
-        elif operation == "SendMessageBatch" and parameters["QueueUrl"].endswith("receipts"):
-            bodies = (json.loads(entry["MessageBody"]) for entry in parameters["Entries"])
-            self.receipts |= {
-                body["message_id"] for body in bodies if body["status"] in {"DELIVERED", "FAILED"}
-            }
-        elif operation == "PutObject" and parameters["Key"].startswith("due-lists/"):
-            self._listed(parameters["Key"], bytes(parameters["Body"]))
-        elif operation == "PutItem" and table == JOURNAL:
-            self._recorded(parameters["Item"]["order_no"]["S"])
-        elif operation == "PutItem" and table == RUNS:
-            self._opened(parameters["Item"])
-        elif operation == "UpdateItem" and table == RUNS:
-            self._run_moved(parameters["Key"])
-        elif operation == "PutItem" and table == DISCREPANCIES:
-            self._discrepancy_written(parameters["Item"])
-
-    def _recorded(self, order_no: str) -> None:
-        """A record is put once, and never over another."""
-        if self._standing is not None:
-            self._wrong("I11", f"{order_no}: a record is written over the one that stands")
-        self.written_at.setdefault(order_no, self._day.world.clock.seconds)
-
-    def _listed(self, key: str, body: bytes) -> None:
-        """Nobody is listed who was known to owe nothing before the list was begun."""
-        if not key.endswith(".jsonl"):
-            return
-        now = self._day.world.clock.seconds
-        on = key.split("/")[1]
-        paid = {
-            loan_id_of(order_no): at
-            for order_no, at in self.written_at.items()
-            if at < now - 1
-            and (record := self._rows.record(order_no))
-            and text(record["status"]) == "SUCCEEDED"
-        }
-        for line in body.decode().splitlines():
-            loan_id = json.loads(line)["loan_id"]
-            head = self._rows.head(loan_id)
-            due = text(head.get("due")).replace("-", "") if head else ""
-            if loan_id in paid and (not due or due > on) and "/round-" not in key:
-                self._wrong(
-                    "I10", f"{loan_id} is listed, and has paid {now - paid[loan_id]:.0f} s ago"
-                )
-
-    def _at_the_right_time(self, order_no: str) -> None:
-        seconds = self._day.world.clock.seconds
-        self.first_sent_at.setdefault(order_no, seconds)
-        source = order_no.split("-")[1]
-        midnight = datetime.combine(facts_of(order_no)[0], time(), self._day.plan.midnight.tzinfo)
-        hours = (seconds - midnight.timestamp()) / 3600
-        opens, closes = (8.0, 22.0) if source in {"1", "2", "3"} else (0.0, 24.0)
-        if not opens <= hours < closes + SLACK_HOURS:
-            self._wrong("I7", f"{order_no} is sent {hours:.2f} hours after its day's midnight")
-        for fault in self._day.plan.of_kind("paused"):
-            if fault.at + SLACK_HOURS < self._day.hours(seconds) < fault.until:
-                self._wrong("I7", f"{order_no} is sent while payments are paused")
-
-    def _claimed(self, item: Item, *, is_done: bool) -> None:
-        """No round claims what is held; no borrower, unless it is for his mandate."""
-        loan_id = item["loan_id"]["S"]
-        if not is_done:
-            self._unclaimed[loan_id] = self._rows.head(loan_id)
-            self._laid.add(text(item.get("hold")))
-            return
-        before = self._unclaimed.pop(loan_id, None)
-        if not before or "slot" in before or "slot" not in item:
-            return
-        hold, slot = text(before.get("hold")), item["slot"]["M"]
-        if hold and not ("k" in slot and hold in MANDATE):
-            self._wrong("I7", f"{loan_id} is claimed for {text(slot['no'])}, held: {hold}")
-
-    def _opened(self, item: Item) -> None:
-        """A round begins when what it rests on is complete."""
-        job, on = text(item["job"]), text(item["business_date"])
-        self.opened_at.setdefault(f"{on} {job}", self._day.world.clock.seconds)
-        before = {"round_1": "due_list", "round_2": "round_1"}.get(job)
-        if before and not self._is_complete(on, before):
-            self._wrong("I10", f"{job} of {on} begins before {before} is complete")
-
-    def _run_moved(self, key: Item) -> None:
-        """A day is closed when nothing of it is open, at that very moment."""
-        on, job = text(key["business_date"]), text(key["job"])
-        if job != "close" or not self._is_complete(on, "close"):
-            return
-        for needed in ("due_list", "round_1", "round_2", "reconciliation_main"):
-            if not self._is_complete(on, needed):
-                self._wrong("I10", f"{on} is closed before {needed} is complete")
-        for head in self._rows.all("loans"):
-            slot = text(head.get("slot", {}).get("M", {}).get("no"))
-            if slot.startswith(on.replace("-", "")):
-                self._wrong("I10", f"{on} is closed, and {slot} has no end")
-        for row in self._rows.all("discrepancies"):
-            if text(row["day_channel"]).startswith(on) and text(row["state"]) == "open":
-                self._wrong("I10", f"{on} is closed, and {text(row['discrepancy_id'])} is open")
-
-    def _is_complete(self, on: str, job: str) -> bool:
-        for row in self._rows.all("runs"):
-            if (text(row["business_date"]), text(row["job"])) == (on, job):
-                totals = json.loads(text(row.get("totals")) or "{}")
-                waiting = totals.get("waiting", {}).get("count", 0)
-                return text(row.get("state")) == "complete" and not waiting
-        return False
-
-    def _discrepancy_written(self, item: Item) -> None:
-        """Where the bill shows more than we have, the loan is held until that is resolved."""
-        named = text(item["discrepancy_id"])
-        if text(item["state"]) == "open" and shows_more_there(item):
-            self._more_there.add(named)
-        if text(item["state"]) == "resolved" and named in self._more_there:
-            head = self._rows.head(loan_id_of(text(item["order_no"])))
-            if head and not head.get("hold") and f"discrepancy {named}" not in self._laid:
-                self._wrong("I7", f"{named}: its loan was never held")
-
-
-def shows_more_there(row: Item) -> bool:
-    """Whether a discrepancy says that the platform has money which our journal has not."""
-    kind, facts = text(row["kind"]), json.loads(text(row.get("facts")) or "{}")
-    if kind in {"missing_here", "duplicate"}:
-        return True
-    if kind == "amount_differs":
-        return fen(row.get("there")) > fen(row.get("here"))
-    return kind == "status_differs" and facts.get("note") == "failed_here_paid_there"
-
-
-# --- checkers ---------------------------------------------------------------------------
-
-
 def no_failure_is_made_up(books: Books) -> Iterator[str]:
     """I3: what we call failed has failed there; what was taken wrongly is not posted as right."""
     there: Mapping[str, Order] = books.day.payment._orders
     corrected = books.day.plan.midnight + timedelta(hours=CORRECTED_AT)
+    watch = books.day.watch  # type: ignore[attr-defined]
     for row in books.records:
         order_no, code = text(row["order_no"]), text(row.get("failure_code"))
         order = there.get(order_no)
@@ -203,11 +42,26 @@ def no_failure_is_made_up(books: Books) -> Iterator[str]:
         elif order is None:
             if (code, text(row.get("settled_by"))) != ("CLOSED", "bill"):
                 yield f"I3 {order_no}: {code} posted, and the platform does not know it"
+            elif order_no not in watch.closed:
+                yield f"I3 {order_no}: {code} posted, and nobody has closed it"
         elif (order.status, order.failure_code or "CLOSED") not in {
             (Status.FAILED, code),
             (Status.CLOSED, code),
         }:
             yield f"I3 {order_no}: {code} posted, {order.status} {order.failure_code} there"
+
+
+def contradictions_are_minded(books: Books) -> Iterator[str]:
+    """I7: once the platform was heard to call a failed order paid, its loan is held."""
+    watch, crowd = books.day.watch, getattr(books.day, "crowd", None)  # type: ignore[attr-defined]
+    spoilt = " ".join(what for _, what in books.day.world.faults.struck)
+    for order_no in sorted(books.lies):
+        charged_at = books.charges[order_no].paid_at.timestamp()
+        heard = [at for at in watch.asked_at.get(order_no, ()) if at > charged_at]
+        is_plain = order_no not in spoilt and not (crowd and order_no in crowd.spoilt)
+        holds = watch.laid_on.get(loan_id_of(order_no), set())
+        if heard and is_plain and not any("contradiction" in h or "by hand" in h for h in holds):
+            yield f"I7 {order_no}: charged after it had failed, heard and not minded"
 
 
 def skips_are_true(books: Books) -> Iterator[str]:
@@ -308,7 +162,8 @@ def a_closed_day_stays_as_it_was(books: Books) -> Iterator[str]:
     closed = books.runs.get((on.isoformat(), "close"))
     if closed is None or not closed.get("totals"):
         return
-    closed_with = json.loads(text(closed["totals"]))["reconciliation_main"]["bill"]["sha256"]
+    totals = json.loads(text(closed["totals"])).get("reconciliation_main", {})
+    closed_with = totals.get("bill", {}).get("sha256")
     taken: dict[str, str] = {}
     for row in books.rows.all("files"):
         is_applied = text(row["state"]) == "applied" and not text(row.get("reason"))
@@ -374,7 +229,7 @@ def texts_are_what_they_are_said_to_be(books: Books) -> Iterator[str]:
     }
     for loan_id, loan in books.day.book.loans.items():
         ahead = (loan.unpaid_due_on - day).days if loan.unpaid_due_on else 0
-        if ahead in {1, 3} and loan_id not in reminded | asked_for:
+        if ahead in {1, 3} and loan_id not in reminded | asked_for | set(books.paid_of_loan):
             yield f"I9 {loan_id} is due in {ahead} days, and nobody is reminded"
 
 
@@ -433,13 +288,16 @@ def missed_days_are_made_up_for(books: Books) -> Iterator[str]:
     """I10: the list's moves of stage, counted by hand over all days since the last list."""
     crowd, plan = getattr(books.day, "crowd", None), books.day.plan
     on = plan.business_date.isoformat()
-    run, last = books.runs.get((on, "due_list")), books.runs.get(("last", "due_list"))
-    if last and text(last["last_date"]) < on:
-        yield f"I10 the last list is said to be of {text(last['last_date'])}"
+    run = books.runs.get((on, "due_list"))
     if run is None or text(run.get("state")) != "complete":
         return
     missed = crowd.days_without_list if crowd else 0
     visited = {plan.sample.loans[visit.loan].loan_id for visit in plan.visits if visit.at < 9.0}
+    visited |= {
+        loan_id
+        for loan_id, paid in books.paid_of_loan.items()
+        if text(paid[0]["recorded_at"]) < text(run["completed_at"])
+    }
     moves: Counter[str] = Counter()
     unsure: Counter[str] = Counter()
     for loan_id, loan in books.day.book.loans.items():
@@ -458,6 +316,10 @@ def nobody_in_the_crowd_was_lied_to(books: Books) -> Iterator[str]:
     """What those were told who dawdle, or try a key twice."""
     crowd = getattr(books.day, "crowd", None)
     yield from crowd.wrongs if crowd else ()
+    for row in books.rows.all("notices") if crowd else ():
+        first = crowd.reported.get(text(row["notice_id"]), text(row["state"]))
+        if first != text(row["state"]):
+            yield f"I9 {text(row['notice_id'])} was {first}, and is {text(row['state'])}"
     if not books.day.plan.weather.call and (failed := books.day.world.counted.get("ApiFailures")):
         yield f"I13 {failed:.0f} requests failed, and nothing was wrong with AWS"
 
@@ -466,6 +328,7 @@ MORE_CHECKERS = (
     missed_days_are_made_up_for,
     nobody_in_the_crowd_was_lied_to,
     no_failure_is_made_up,
+    contradictions_are_minded,
     skips_are_true,
     who_may_be_tried_again_is,
     quotes_are_kept,

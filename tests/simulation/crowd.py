@@ -1,56 +1,40 @@
 """A crowd: what else may happen on a day, drawn so that guards are leaned on that rarely are.
 
-It adds to a plan (visits at the very moments of rounds and sweeps, a platform that is away all
-night and whose notifications are lost) and to a day (operators who fire jobs at odd hours, answers
-nobody has listed, batches that are taken in part, two versions of a bill at once, borrowers who
-dawdle).  All of it is drawn from the seed.
+Operators who fire jobs at odd hours, answers nobody has listed, batches that are taken in part, two
+versions of a bill at once, borrowers who dawdle, Lambdas that die right after the rare writes.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from json import dumps, loads
 from random import Random  # noqa: TID251  seeded: chance is what the simulation is made of
 from typing import TYPE_CHECKING, Any
 
+from chalicelib.adapters.dynamodb.stream import event_of
+from chalicelib.adapters.queues import encoded
 from chalicelib.flows import posting
 from chalicelib.wiring import books
 from tests.simulation import tasks
 from tests.simulation.clock import clock_time
+from tests.simulation.crowded import MOMENTS
 from tests.simulation.gateway import Phone
 from tests.simulation.outside import FOREIGN_KEYS, Response
-from tests.simulation.plan import LIE, Fault, Plan, Visit
-from tests.simulation.rows import fen
+from tests.simulation.plan import Visit
+from tests.simulation.rows import fen, text
 from tests.simulation.tokens import token_of
 
 if TYPE_CHECKING:
     from tests.simulation.day import Day
 
 STRETCH_USUAL = tasks.STRETCH_MAX
-MOMENTS = (
-    *(10 / 60, 10 / 60, 0.5, 7.999, 8.0, 8.0, 8.0, 8.001, 8.25, 8.5, 8.75, 12.25),
-    *(15.999, 16.0, 16.0, 16.001, 16.25, 16.5, 16.75, 21.75, 23.5, 23.75),
-)
-"""When jobs fire: whoever comes at the same moment meets them step by step."""
-
-AT_NIGHT = ("timeout_after_charge",), ("timeout_before_charge",), ("not_exist_after_accept",)
-NOTIFICATIONS_LOST = 120
-BILLS = ("shift_day", "shift_day", "drop_row", "duplicate_row", "change_amount", "wrong_digest")
 DAWDLES = ((2.0, 0.3), (10.0, 0.3), (13.0, 0.1), (7.95, 0.1), (7.95, 0.1), (15.9, 0.15))
 """When somebody quotes, and how many hours later he pays."""
 
 LIFETIME_HOURS = 0.25
-RUSH = 0.5
-"""How many of those who come all come at one moment."""
-
-JUST_BEFORE_LIST = 10 / 60 - 2 / 3600
-TWO_LINES = 15
-"""The place in a book of the loan that owes two instalments: the older one may be paid alone."""
-
 FATAL = {
     "schedules": 0.3,
     "active_orders": 0.15,
-    "files": 0.1,
+    "files": 0.25,
     "runs": 0.06,
     "journal": 0.08,
     "loans": 0.03,
@@ -69,72 +53,6 @@ HONEST_FROM = 33.0
 """From here on the platform answers as it should: what it says of a night is the truth."""
 
 
-# --- more for a plan --------------------------------------------------------------------
-
-
-def crowded(plan: Plan) -> Plan:
-    """Let more people come, and more go wrong; a calm day stays calm."""
-    rng = Random(f"crowd {plan.seed}")
-    loans = len(plan.sample.loans)
-    hot = [rng.randrange(loans), TWO_LINES if rng.random() < 0.4 else rng.randrange(loans)]
-    visits = tuple(sorted((*plan.visits, *_visits(rng, hot, loans)), key=lambda visit: visit.at))
-    faults = list(plan.faults)
-    if plan.weather.name == "calm" and rng.random() < 0.4:
-        faults.append(Fault(number=len(faults), kind="job_missing", about="make_due_list"))
-    if plan.weather.name != "calm":
-        agreements = [loan.agreement_no for loan in plan.sample.loans]
-        for facts in _more_faults(rng, [agreements[place] for place in hot], agreements):
-            faults.append(Fault(number=len(faults), **facts))
-    return replace(plan, visits=visits, faults=tuple(faults))
-
-
-def _visits(rng: Random, hot: list[int], loans: int) -> Iterator[Visit]:
-    rush = rng.choice(MOMENTS)
-    if rng.random() < 0.3:
-        at = rng.choice((10 / 60, 10 / 60, JUST_BEFORE_LIST))
-        yield Visit(
-            at=at,
-            loan=TWO_LINES if at != JUST_BEFORE_LIST else rng.randrange(TWO_LINES),
-            kind="overdue" if at != JUST_BEFORE_LIST else "instalment",
-            recut="reduce_instalment",
-            amount_share=0.0,
-            tabs=1,
-            taps=1,
-        )
-    for _ in range(rng.randrange(2, 7)):
-        yield Visit(
-            at=rush if rng.random() < RUSH else rng.choice(MOMENTS),
-            loan=rng.choice(hot) if rng.random() < 0.7 else rng.randrange(loans),
-            kind=rng.choice(("overdue", "instalment", "partial", "partial", "full")),
-            recut=rng.choice(("reduce_instalment", "shorten_term")),
-            amount_share=rng.random() * 0.8,
-            tabs=rng.choice((1, 1, 2)),
-            taps=rng.choice((1, 1, 2)),
-        )
-
-
-def _more_faults(rng: Random, hot: list[str], agreements: list[str]) -> Iterator[Mapping[str, Any]]:
-    if rng.random() < 0.2:
-        yield {"kind": "outcome", "about": rng.choice(agreements), "more": (LIE,)}
-    for agreement in hot:
-        if rng.random() < 0.4:
-            failing = ("insufficient_funds", "insufficient_funds", "succeed")
-            yield {"kind": "outcome", "about": agreement, "more": failing}
-    if rng.random() < 0.4:
-        yield {"kind": "bill", "about": rng.choice(BILLS), "more": 0}
-    if rng.random() < 0.35:
-        begins = rng.choice((16.003, 16.003, 16.2))
-        for agreement in (*hot, *rng.sample(agreements, 6)):
-            yield {"kind": "outcome", "about": agreement, "more": rng.choice(AT_NIGHT)}
-        for ordinal in range(1, NOTIFICATIONS_LOST):
-            yield {"kind": "notification_lost", "at": float(ordinal)}
-        ends = rng.choice((33.9, 33.9, 34.3))
-        yield {"kind": "platform_down", "at": begins, "until": ends}
-
-
-# --- more for a day ---------------------------------------------------------------------
-
-
 class Crowd:
     """Whoever else comes on a day; `wrongs` are what they were told and should not have been."""
 
@@ -144,6 +62,10 @@ class Crowd:
         self._rng = Random(f"crowd of {day.plan.seed}")
         self.wrongs: list[str] = []
         self.days_without_list = 0
+        self.reported: dict[str, str] = {}
+        self.spoilt: set[str] = set()
+        if self._rng.random() < 0.5:
+            day.sms._until_receipt = timedelta()
         self._remember_an_earlier_list()
         self._have_jobs_fired()
         self._have_bills_dropped()
@@ -196,6 +118,8 @@ class Crowd:
             day.at(10.0, "yesterday's list", lambda: day.fire("make_due_list", -23.8))
         if rng.random() < 0.3:
             day.at(22.2, "a third round", self._put_third_round)
+        if rng.random() < 0.5:
+            day.at(18.0, "old events", self._announce_again)
         for at, job in OFTEN:
             if rng.random() < 0.3:
                 day.at(at, job, lambda job=job, at=at: day.fire(job, at))
@@ -221,6 +145,24 @@ class Crowd:
         by_hand(lambda: posting.hold(loan_id=loan_id, reason=BY_HAND, books=books()))
         self._day.at(33.0, "a hold is lifted", lift)
 
+    def _announce_again(self) -> None:
+        """Events of the day come again when their texts are long gone; a text fails after all."""
+        day, rng = self._day, self._rng
+        records = day.rows.records()
+        for row in rng.sample(records, min(len(records), 5)):
+            event = event_of(row)
+            day.put_again("notices", encoded(event), 0)
+        for row in day.rows.all("notices"):
+            if text(row["state"]) in {"DELIVERED", "FAILED"} and rng.random() < 0.3:
+                self.reported[text(row["notice_id"])] = text(row["state"])
+                contrary = "FAILED" if text(row["state"]) == "DELIVERED" else "DELIVERED"
+                receipt = {
+                    "message_id": text(row["notice_id"]),
+                    "receipt_id": "R",
+                    "status": contrary,
+                }
+                day.put_again("receipts", dumps(receipt), 0)
+
     def _put_third_round(self) -> None:
         """Messages of a third round come when its window has closed."""
         on = f"{self._day.plan.business_date:%Y%m%d}"
@@ -231,16 +173,18 @@ class Crowd:
     # --- bills --------------------------------------------------------------------------
 
     def _have_bills_dropped(self) -> None:
-        """A corrected bill comes at once with the first; the first is announced again at the end."""
+        """A corrected bill comes right after the first; the first is announced again at the end."""
         day, rng = self._day, self._rng
-        if rng.random() < 0.3:
-            # Made at that moment, so that it is kept behind the first.
-            day.at(34.0, "bills", lambda: day.at(34.0, "a second bill", self._correct_at_once))
+        is_right = not any(day.plan.of_kind("bill")) and not any(
+            "wrong_amount" in fault.more for fault in day.plan.of_kind("outcome")
+        )
+        if is_right and rng.random() < 0.7:  # then there is nothing to correct
+            day.bills.correct = lambda _: None  # type: ignore[method-assign]
+        elif rng.random() < 0.5:
+            # Who died at the first one goes on with it when the second has been worked.
+            day.at(34.05, "a second bill", lambda: day.bills.correct(day.plan.business_date))
         if rng.random() < 0.5:
             day.at(36.6, "the first bill again", self._announce_first_bill)
-
-    def _correct_at_once(self) -> None:
-        self._day.bills.correct(self._day.plan.business_date)
 
     def _announce_first_bill(self) -> None:
         key = f"in/payment/main/bill/{self._day.plan.business_date:%Y%m%d}/bill_v1.csv"
@@ -328,6 +272,7 @@ class Crowd:
     def _spoilt(self, given: Response, method: str, path: str) -> Response:
         """Say something that must not be believed, or that says nothing."""
         platforms = self._day.world.platforms
+        self.spoilt.add(path.rpartition("/")[2])
         said = loads(given.data)
         contrary = "FAILED" if said["status"] == "SUCCEEDED" else "SUCCEEDED"
         lie = {**said, "status": contrary, "failure_code": "INSUFFICIENT_FUNDS"}

@@ -32,12 +32,14 @@ from tests.simulation import (
 )
 from tests.simulation.catalogue import Catalogue
 from tests.simulation.checkers import CHECKERS, Checker
-from tests.simulation.checkers_more import MORE_CHECKERS, CloserWatch
-from tests.simulation.crowd import STRETCH_USUAL, Crowd, crowded
+from tests.simulation.checkers_more import MORE_CHECKERS
+from tests.simulation.crowd import STRETCH_USUAL, Crowd
+from tests.simulation.crowded import crowded
 from tests.simulation.day import Day
 from tests.simulation.mutants import Living, Mutant
 from tests.simulation.plan import draw
 from tests.simulation.tasks import Crash
+from tests.simulation.watch_more import CloserWatch
 from tests.simulation.world import World
 
 MUTANTS: tuple[Mutant, ...] = (
@@ -50,7 +52,7 @@ MUTANTS: tuple[Mutant, ...] = (
 )
 BY_NAME: Mapping[str, Mutant] = {each.name: each for each in MUTANTS}
 DAYS = 500
-DAYS_SAME = 50
+DAYS_SAME = 25
 """How many days are played with one of which we say that it makes no difference."""
 
 SECONDS_MAX = 60
@@ -220,8 +222,8 @@ def main(given: Sequence[str] | None = None) -> int:
     for each in _hunted(errands, jobs=asked.jobs):
         found.append(each)
         print(_told(each, len(found), len(wanted), time.perf_counter() - started), flush=True)
-    if not asked.only:
-        write(PROOF, found, days=asked.days)
+        if not asked.only:
+            write(PROOF, found, days=asked.days)
     alive = [each.name for each in found if not each.seed and not BY_NAME[each.name].same_because]
     print(f"{len(found)} mutants, {len(alive)} alive: {', '.join(alive) or 'none'}")
     return 1 if alive else 0
@@ -308,7 +310,7 @@ def _row(mutant: Mutant, found: Found) -> str:
         return f"| {guard} | {found.seed} | {by}: {found.wrong.replace('|', '/')[:90]} |"
     if mutant.same_because:
         return f"| {guard} | none of {found.days} | no difference: {mutant.same_because} |"
-    return f"| {guard} | **lives** | nobody |"
+    return f"| {guard} | **lives** | nobody within {found.days} days |"
 
 
 if __name__ == "__main__":

@@ -350,7 +350,6 @@ class Explored:
     figures: Figures = field(default_factory=Figures)
     ends: dict[str, list[str]] = field(default_factory=dict)
     failed: list[Found] = field(default_factory=list)
-    answers: set[tuple[tuple[str, str], ...]] = field(default_factory=set)
 
 
 def explore(world: World, scene: Scene, *, orders_max: int = ORDERS_MAX) -> Explored:
@@ -370,7 +369,6 @@ def explore(world: World, scene: Scene, *, orders_max: int = ORDERS_MAX) -> Expl
         for steps, (stands, ended, wrongs) in orders:
             if wrongs is not None:
                 explored.ends[stands] = wrongs
-            explored.answers.add(tuple(sorted(ended.items())))
             if told := explored.ends[stands]:
                 explored.failed.append(Found(steps=steps, ended=ended, wrongs=tuple(told)))
     finally:

@@ -73,6 +73,7 @@ RULES = (
             "        else:\n            yield _duplicate(row)\n",
             "        else:\n            yield found\n",
         ),
+        net="bill_untied",
     ),
     mutant(
         AREA,
@@ -110,6 +111,7 @@ RULES = (
         "shown_paid_not_posted",
         "an unknown order that the bill shows paid is not posted",
         Edit(f"{BILL}:_settle", "if found.row and found.shows_unknown_paid:", "if False:"),
+        net="sweep_asks_nobody",
     ),
     mutant(
         AREA,

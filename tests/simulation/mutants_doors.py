@@ -115,8 +115,6 @@ REPAYMENTS = (
         "answer_not_kept",
         "the answer to a request is not kept",
         Edit(f"{IDEMPOTENCY}:once", "    if answer.is_final:", "    if False:"),
-        same_because="this guards the answer, never the money: worked again, the same request"
-        " finds its own order in the slot or the journal and is told the same",
     ),
     mutant(
         AREA,

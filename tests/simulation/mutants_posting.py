@@ -111,6 +111,7 @@ WRITES = (
             "            current = loan_of(record.order_no, books)",
             "            break",
         ),
+        net="sweep_asks_nobody",
     ),
     mutant(
         AREA,

@@ -39,7 +39,8 @@ ROUNDS = (
         "list_untied",
         "the list is complete though its files do not add up to what was counted",
         Edit(f"{LIST}:_complete", "if listed != counted:", "if False:"),
-        net="list_written_over",
+        same_because="it checks our own addition: a list is written once, and counted as it stands"
+        " (see list_written_over)",
     ),
     mutant(
         AREA,

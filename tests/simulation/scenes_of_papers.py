@@ -65,6 +65,13 @@ def _bill_and_next(met: Meeting) -> None:
     met.day.deliver("files", about="bill_v2.csv.ok")
 
 
+for _spoilt in ("change_amount", "duplicate_row", "drop_row"):
+
+    @PAPERS.of_orders("a spoilt bill × its next version", bill=_spoilt)
+    def _spoilt_bill_and_next(met: Meeting) -> None:
+        _bill_and_next(met)
+
+
 for _spoilt in ("", "drop_row", "extra_row"):
 
     @PAPERS.of_orders("the close × the bill's next version", bill=_spoilt)

@@ -3,6 +3,7 @@
 `make enumerate` explores all meetings; here a part of them, and the search itself is proven.
 """
 
+from dataclasses import replace
 from itertools import permutations
 from random import Random  # noqa: TID251  seeded: chance is what programs are drawn with
 
@@ -30,6 +31,7 @@ PROGRAMS = 150
 LONG = (
     *("a bill × itself", "a bill × its next version", "the close × the bill's next version"),
     *("a deduction × itself × its notification", "two repayments' starts × a deduction"),
+    "a spoilt bill × its next version",
 )
 """Meetings of hundreds of orders each."""
 
@@ -226,8 +228,6 @@ class TestAPlantedFault:
         """Two that claim the loan both think they have it: the second posts over the first."""
 
         def write(self, loan):
-            from dataclasses import replace
-
             written = replace(loan, version=loan.version + 1)
             self._row_of(written).save(condition=LoanRow.loan_id.exists())
             return written
