@@ -223,8 +223,8 @@ CLOSING = (
         "hold_not_laid",
         "a loan whose money the bill shows and the journal has not is not held",
         Edit(
-            f"{DISCREPANCY}:write",
-            "keeper.hold(loan_id=loan_id, reason=_reason(opened))",
+            f"{DISCREPANCY}:_hold",
+            "keeper.hold(loan_id=loan_id, reason=_reason(each))",
             "pass",
         ),
     ),
@@ -233,9 +233,9 @@ CLOSING = (
         "hold_not_lifted",
         "a loan stays held when its discrepancy is resolved",
         Edit(
-            f"{DISCREPANCY}:resolve",
-            "keeper.lift(loan_id=loan_id, reason=_reason(each))",
-            "pass",
+            "chalicelib.flows.posting:lift",
+            'if _written(replace(loan, hold=""), books):',
+            "if True:",
         ),
     ),
     mutant(
@@ -244,7 +244,7 @@ CLOSING = (
         "a discrepancy that a corrected bill explains stays open",
         Edit(
             f"{DISCREPANCY}:write",
-            "if discrepancy_id not in found and each.state is DiscrepancyState.OPEN:",
+            "if each.state is DiscrepancyState.OPEN:",
             "if False:",
         ),
     ),

@@ -10,7 +10,6 @@ FAST = (
     "sent_before_claimed",
     "not_exist_is_failed",
     "round_2_takes_unknown",
-    "closed_without_bill",
     "penalty_one_day_more",
 )
 SEEDS_MAX = 12
