@@ -31,6 +31,7 @@ PROGRAMS = 150
 LONG = (
     *("a bill × itself", "a bill × its next version", "the close × the bill's next version"),
     *("a deduction × itself × its notification", "two repayments' starts × a deduction"),
+    "a spoilt bill × its next version",
 )
 """Meetings of hundreds of orders each."""
 
