@@ -30,6 +30,7 @@ class CloserWatch(Watch):
         self.receipts: set[str] = set()
         self.closed: set[str] = set()
         self.asked_at: dict[str, list[float]] = {}
+        self._freed_at: dict[str, float] = {}
         self.laid_on: dict[str, set[str]] = {}
         self._last: dict[str, str] = {}
         self._seeing: Mapping[tuple[str, str], Callable[[Mapping[str, Any], bool], None]] = {
@@ -79,7 +80,7 @@ class CloserWatch(Watch):
         self.written_at.setdefault(order_no, self._day.world.clock.seconds)
 
     def _listed(self, parameters: Mapping[str, Any], is_done: bool) -> None:
-        """Nobody is listed who was known to owe nothing before the list was begun."""
+        """Nobody is listed whose head was known to owe nothing before the list was begun."""
         key = parameters["Key"]
         if not (is_done and key.startswith("due-lists/") and key.endswith(".jsonl")):
             return
@@ -87,9 +88,9 @@ class CloserWatch(Watch):
         now = self._day.world.clock.seconds
         on = key.split("/")[1]
         paid = {
-            loan_id_of(order_no): at
-            for order_no, at in self.written_at.items()
-            if at < now - 1
+            loan_id: self._freed_at[loan_id]
+            for order_no in self.written_at
+            if self._freed_at.get(loan_id := loan_id_of(order_no), now) < now - 1
             and (record := self._rows.record(order_no))
             and text(record["status"]) == "SUCCEEDED"
         }
@@ -129,6 +130,8 @@ class CloserWatch(Watch):
                 self.laid_on.setdefault(loan_id, set()).add(hold)
             return
         before = self._unclaimed.pop(loan_id, None)
+        if before and "slot" in before and "slot" not in item:
+            self._freed_at[loan_id] = self._day.world.clock.seconds
         if not before or "slot" in before or "slot" not in item:
             return
         hold, slot = text(before.get("hold")), item["slot"]["M"]
@@ -182,8 +185,11 @@ class CloserWatch(Watch):
         return False
 
     def _discrepancy_written(self, parameters: Mapping[str, Any], is_done: bool) -> None:
-        """Where the bill shows more than we have, the loan is held until that is resolved."""
-        if not is_done:
+        """Where the bill shows more than we have, the loan is held until that is resolved.
+
+        Unless somebody has died: he may have done so before he laid the hold.
+        """
+        if not is_done or self._day.world.faults.struck:
             return
         item = parameters["Item"]
         named = text(item["discrepancy_id"])
