@@ -132,6 +132,7 @@ def a_table(
     sk: str = "",
     indexes: list[dict[str, Any]] | None = None,
     others: dict[str, str] | None = None,
+    called: str = "table",
     **more: Any,
 ) -> ATable:
     """Create a table with the keys `pk` and (if its type is given) `sk`."""
@@ -139,7 +140,7 @@ def a_table(
     types = {"pk": pk} | ({"sk": sk} if sk else {}) | (others or {})
     if indexes:
         more["GlobalSecondaryIndexes"] = indexes
-    name = backend.unique("table")
+    name = backend.unique(called)
     client.create_table(
         **{
             "TableName": name,

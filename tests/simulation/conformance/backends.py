@@ -40,8 +40,8 @@ class Backend:
         return self._clients[service]
 
     def unique(self, name: str) -> str:
-        """Make a name nobody else uses."""
-        return f"{name}-{next(_numbers)}"
+        """Make a name nobody else uses; later ones sort behind."""
+        return f"{name}-{next(_numbers):06d}"
 
 
 def differs(*backends: str, because: str) -> Callable[[Case], Case]:

@@ -124,8 +124,9 @@ def case_a_protected_table_is_not_deleted(backend: Backend) -> None:
     table.puts(pk="a")
 
 
+@differs(MOTO, because="ListTables answers in the order of the names; moto in that of creation")
 def case_tables_are_listed_by_name(backend: Backend) -> None:
-    tables = [a_table(backend) for _ in range(3)]
+    tables = [a_table(backend, called=name) for name in ("c", "a", "b")]
     pages = tables[0].client.get_paginator("list_tables").paginate(PaginationConfig={"PageSize": 2})
     names = [name for page in pages for name in page["TableNames"]]
     assert names == sorted(names)
