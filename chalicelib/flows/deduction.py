@@ -48,6 +48,9 @@ LADDER = (
 )
 """When an unknown order is asked after; from then on the sweep asks, last the bill."""
 
+SAYS_NOTHING = frozenset((AnswerStatus.THROTTLED, AnswerStatus.UNREADABLE, AnswerStatus.PROCESSING))
+"""Answers that leave it open whether an order that failed was charged after all."""
+
 PUT_OFF = timedelta(minutes=1)
 CLAIMS_MAX = 3
 
@@ -108,6 +111,9 @@ def ask(*, message: AskMessage, now: datetime, desk: Desk) -> Outcome:
         answer = desk.platform.ask(message.order_no)
         if answer.status is AnswerStatus.SUCCEEDED:
             return posting.contradicted(record=record, books=desk.books)
+        if answer.status in SAYS_NOTHING:
+            # Who asks has been told otherwise, perhaps with right: until it is known, it is asked.
+            return _ask_later(order_no=message.order_no, rung=message.rung or 0, desk=desk)
     return Outcome.REPEATED
 
 

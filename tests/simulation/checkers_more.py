@@ -147,7 +147,7 @@ def spoilt_bills_are_found_out(books: Books) -> Iterator[str]:
         return
     known = {text(row["order_no"]) for row in books.discrepancies}
     charges = books.day.payment.charges(day)
-    if spoilt in SPOILT_ROWS and charges and charges[0].order_no not in known:
+    if spoilt in SPOILT_ROWS and charges and charges[0].order_no not in known | books.untold:
         yield f"I10 {spoilt}: nothing was found at {charges[0].order_no}"
     kinds = {text(row["kind"]) for row in books.discrepancies}
     if spoilt == "change_amount" and charges and "amount_differs" not in kinds:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from tests.simulation.day import Day
 
 SLACK_HOURS = 0.1
+SECOND = 1 / 3600
 """Somebody who began in time may be at it still: ten calls of a batch may each hang."""
 
 MANDATE = frozenset(("AGREEMENT_TERMINATED", "CARD_CLOSED", "RISK_REJECTED"))
@@ -54,13 +55,18 @@ class CloserWatch(Watch):
         super().__call__(service, operation, parameters, is_done)
         if service == "payment" and operation.endswith("/close"):
             self.closed.add(operation.split("/")[-2])
-        if service == "payment" and operation.startswith("GET") and is_done:
+        if service == "payment" and operation.startswith("GET") and is_done and self._answers():
             order_no = operation.rpartition("/")[2]
             self.asked_at.setdefault(order_no, []).append(self._day.world.clock.seconds)
         about = str(parameters.get("TableName") or service).rpartition("-")[2]
         see = self._seeing.get((operation, about))
         if see:
             see(parameters, is_done)
+
+    def _answers(self) -> bool:
+        """Whether the platform says anything of orders now."""
+        platforms = self._day.world.platforms
+        return not (platforms.is_down or platforms.is_throttling)
 
     def _receipts_put(self, parameters: Mapping[str, Any], is_done: bool) -> None:
         if is_done and parameters["QueueUrl"].endswith("receipts"):
@@ -116,7 +122,7 @@ class CloserWatch(Watch):
         if not opens <= hours < closes + SLACK_HOURS:
             self._wrong("I7", f"{order_no} is sent {hours:.2f} hours after its day's midnight")
         for fault in self._day.plan.of_kind("paused"):
-            if fault.at + SLACK_HOURS < self._day.hours(seconds) < fault.until:
+            if fault.at + SLACK_HOURS < self._day.hours(seconds) < fault.until - SECOND:
                 self._wrong("I7", f"{order_no} is sent while payments are paused")
 
     def _claimed(self, parameters: Mapping[str, Any], is_done: bool) -> None:

@@ -192,6 +192,31 @@ class TestAPlatformThatContradictsItself:
         assert again is Outcome.SKIPPED
         assert not world.platform.charged
 
+    @pytest.mark.parametrize("nothing", sorted(deduction.SAYS_NOTHING))
+    def test_is_asked_again_while_it_says_nothing(self, nothing):
+        world = a_world("insufficient_funds")
+        take(world)
+        world.platform.ends[ORDER_NO] = Answer(status=nothing)
+
+        assert ask(world, rung=None) is Outcome.UNKNOWN
+
+        [again], [delay] = world.asks.messages, world.asks.delays
+        assert (again, delay) == (AskMessage(order_no=ORDER_NO, rung=1), 30)
+        world.platform.ends[ORDER_NO] = Answer(
+            status=AnswerStatus.SUCCEEDED, trade_no="T1", amount=DUE, paid_at=at(9)
+        )
+        assert ask(world, rung=again.rung) is Outcome.CONTRADICTED
+        assert loan_of(world).hold == f"contradiction {ORDER_NO}"
+
+    def test_is_not_asked_for_ever(self):
+        world = a_world("insufficient_funds")
+        take(world)
+        world.platform.ends[ORDER_NO] = Answer(status=AnswerStatus.THROTTLED)
+
+        ask(world, rung=len(deduction.LADDER))
+
+        assert not world.asks.messages
+
     def test_changes_nothing_that_is_recorded(self):
         world = a_world("insufficient_funds")
         take(world)
