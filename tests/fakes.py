@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time
 
 from chalicelib.domain.agenda import AgendaRules
-from chalicelib.domain.deduction import Answer, AnswerStatus, Deduction, Skip, Status
+from chalicelib.domain.deduction import Answer, AnswerStatus, Deduction, Order, Skip, Status
+from chalicelib.domain.funder import Funder
 from chalicelib.domain.loan import Loan, LoanStatus, Mode
 from chalicelib.domain.run import Run
 from chalicelib.domain.schedule import Cut
@@ -172,6 +173,24 @@ class FakeActiveOrders(_Counted):
             del self.rows[business_date, order_no]
 
 
+class FakeSplitRepairs(_Counted):
+    def __init__(self, outside: Outside) -> None:
+        super().__init__(outside)
+        self.rows: dict[str, datetime] = {}
+
+    def note(self, *, order_no: str, at: datetime) -> None:
+        self.rows[order_no] = at
+
+    def is_noted(self, order_no: str) -> bool:
+        return order_no in self.rows
+
+    def all(self):
+        return iter(sorted(self.rows.items()))
+
+    def forget(self, order_no: str) -> None:
+        self.rows.pop(order_no, None)
+
+
 class FakeJournal(_Counted):
     def __init__(self, outside: Outside) -> None:
         super().__init__(outside)
@@ -306,6 +325,10 @@ class FakePlatform:
     charged: Counter = field(default_factory=Counter)
     ends: dict[str, Answer] = field(default_factory=dict)
     silent: dict[str, int] = field(default_factory=dict)
+    ordered: dict[str, Order] = field(default_factory=dict)
+    splits: dict[str, tuple] = field(default_factory=dict)
+    split_numbers: set[str] = field(default_factory=set)
+    split_failures: int = 0
     available: bool = True
 
     def is_available(self) -> bool:
@@ -313,6 +336,7 @@ class FakePlatform:
 
     def deduct(self, order) -> Answer:
         self.outside.enters("FakePlatform.deduct")
+        assert self.ordered.setdefault(order.order_no, order) == order, "another order, same number"
         if order.order_no not in self.ends:
             outcomes = self.script.get(order.agreement_no, [])
             self._begin(order, outcomes.pop(0) if outcomes else "succeed")
@@ -334,6 +358,19 @@ class FakePlatform:
         self.outside.passes()
         return answer
 
+    def split_again(self, *, order_no: str, split_no: str, split) -> bool:
+        """Split once what is not split; `split_failures` times it fails first."""
+        self.outside.enters("FakePlatform.split_again")
+        assert split == self.ordered[order_no].split, "another split"
+        self.split_numbers.add(split_no)
+        if self.split_failures:
+            self.split_failures -= 1
+        elif self.ends[order_no].split_pending:
+            self.splits[order_no] = split
+            self.ends[order_no] = replace(self.ends[order_no], split_pending=False)
+        self.outside.passes()
+        return not self.ends[order_no].split_pending
+
     def _begin(self, order, outcome: str) -> None:
         if outcome == "timeout_before_charge":
             self.silent[order.order_no] = 1
@@ -343,6 +380,8 @@ class FakePlatform:
             "timeout_after_charge",
             "processing_then_succeed",
             "wrong_amount",
+            "split_fails_after_charge",
+            "split_fails_unheard",
         }:
             self.charged[order.order_no] += 1
             amount = order.amount
@@ -353,8 +392,12 @@ class FakePlatform:
                 trade_no=f"T{order.order_no}",
                 amount=amount,
                 paid_at=at(9),
+                split_pending=outcome.startswith("split_fails") and bool(order.split),
             )
-            self.silent[order.order_no] = int(outcome not in {"succeed", "wrong_amount"})
+            if not self.ends[order.order_no].split_pending:
+                self.splits[order.order_no] = order.split
+            is_heard = outcome in {"succeed", "wrong_amount", "split_fails_after_charge"}
+            self.silent[order.order_no] = int(not is_heard)
         else:
             code = outcome.upper()
             self.ends[order.order_no] = Answer(status=AnswerStatus.FAILED, failure_code=code)
@@ -384,13 +427,17 @@ class World:
         self.repayments = FakeQueue(self.outside)
         self.quotes = FakeQuotes(self.outside)
         self.active_orders = FakeActiveOrders(self.outside)
+        self.split_repairs = FakeSplitRepairs(self.outside)
         self.notices = FakeQueue(self.outside)
         self.platform = FakePlatform(self.outside)
+        self.funders: dict[str, Funder] = {}
+        self.paid_to_us = frozenset({Mode.SELF_OPERATED})
         self.books = Books(
             loans=self.loans,
             schedules=self.schedules,
             journal=self.journal,
             products={PRODUCT.code: PRODUCT},
+            funders=self.funders,
         )
         self.shards = shards
 
@@ -403,6 +450,7 @@ class World:
             asks=self.asks,
             controls=self.controls,
             window=SendWindow(),
+            split_repairs=self.split_repairs,
         )
 
     @property
@@ -415,7 +463,7 @@ class World:
             asks=self.asks,
             controls=self.controls,
             window=ACTIVE_WINDOW,
-            served_modes=frozenset({Mode.SELF_OPERATED}),
+            served_modes=self.paid_to_us,
         )
 
     @property
@@ -448,6 +496,7 @@ class World:
             rounds=self.rounds,
             active_orders=self.active_orders,
             asks=self.asks,
+            split_repairs=self.split_repairs,
             list_at=time(0, 10),
             round_at=(time(8), time(16)),
         )

@@ -10,7 +10,7 @@ from datetime import date, datetime
 from enum import StrEnum
 
 from chalicelib.domain.due import InstalmentDue
-from chalicelib.domain.money import ZERO, Components, Money
+from chalicelib.domain.money import NOTHING, ZERO, Components, Money
 
 
 class Kind(StrEnum):
@@ -40,6 +40,8 @@ class Outcome(StrEnum):
     REPEATED = "repeated"
     CONTRADICTED = "contradicted"
     PUT_OFF = "put_off"
+    SPLIT = "split"
+    UNSPLIT = "unsplit"
 
 
 class FailureClass(StrEnum):
@@ -85,7 +87,10 @@ class AnswerStatus(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Answer:
-    """One answer of the platform, already verified; `note` says why it is unreadable."""
+    """One answer of the platform, already verified; `note` says why it is unreadable.
+
+    `split_pending` if the money is taken, but not known to be split as it was ordered.
+    """
 
     status: AnswerStatus
     trade_no: str = ""
@@ -93,27 +98,41 @@ class Answer:
     failure_code: str = ""
     paid_at: datetime | None = None
     note: str = ""
+    split_pending: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Share:
+    """What one account receives of a deduction."""
+
+    account: str
+    amount: Money
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Order:
-    """What is asked of the platform: fixed at the claim, the same at every repetition."""
+    """What is asked of the platform: fixed at the claim, the same at every repetition.
+
+    `split` names all receivers and adds up to the amount; without one all of it is ours.
+    """
 
     order_no: str
     agreement_no: str
     amount: Money
     subject: str
+    split: tuple[Share, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Result:
-    """How a deduction ended."""
+    """How a deduction ended; `split_pending` if its split was not known to be done by then."""
 
     status: Status
     trade_no: str = ""
     paid_at: datetime | None = None
     failure_code: str = ""
     failure_class: FailureClass | None = None
+    split_pending: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -127,8 +146,9 @@ class Unknown:
 class Deduction:
     """One record of the deduction journal: terminal, never changed.
 
-    `lines` say which instalments the money paid, none for a failed one; `dpd` is the loan's on
-    the business date, before the money; `round_no` is 0 where the borrower paid by himself.
+    `lines` say which instalments the money paid, none for a failed one, and what of it is a
+    funder's; the fee is the platform's alone; `dpd` is the loan's on the business date, before the
+    money; `round_no` is 0 where the borrower paid by himself.
     """
 
     order_no: str
@@ -150,6 +170,16 @@ class Deduction:
     kind: Kind = Kind.SCHEDULED
     fee: Money = ZERO
     request: str = ""
+
+    @property
+    def is_split(self) -> bool:
+        """Whether the money was split with a funder."""
+        return any(line.funder is not None for line in self.lines)
+
+    @property
+    def funder(self) -> Components:
+        """What of the money is a funder's."""
+        return sum((line.funder for line in self.lines if line.funder), NOTHING)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -205,6 +235,15 @@ def order_no_of_quote(*, business_date: date, quote_id: str, loan_id: str) -> st
     return f"{business_date:%Y%m%d}-{quote_id}-{loan_id}"
 
 
+def split_no_of(order_no: str) -> str:
+    """Name the split of an order that is done again: one number, however often it is tried.
+
+    >>> split_no_of("20261124-2-LN7")
+    '20261124-2-LN7-S'
+    """
+    return f"{order_no}-S"
+
+
 def facts_of(order_no: str) -> tuple[date, int, str]:
     """Read business date, round and loan back from an order number; a quote's is of no round.
 
@@ -241,7 +280,12 @@ def verdict(*, ordered: Money, answer: Answer) -> Result | Unknown:
         case AnswerStatus.SUCCEEDED if not answer.trade_no or answer.paid_at is None:
             return Unknown(reason="unreadable")
         case AnswerStatus.SUCCEEDED:
-            return Result(status=Status.SUCCEEDED, trade_no=answer.trade_no, paid_at=answer.paid_at)
+            return Result(
+                status=Status.SUCCEEDED,
+                trade_no=answer.trade_no,
+                paid_at=answer.paid_at,
+                split_pending=answer.split_pending,
+            )
         case AnswerStatus.FAILED if answer.failure_code in FAILURE_CLASSES:
             return failed(answer.failure_code)
         case AnswerStatus.FAILED:

@@ -53,8 +53,14 @@ def sweep(event: CloudWatchEvent) -> dict[str, object]:
     """Take up whatever was left undone."""
     report = sweeping.run(now=scheduled_at(event), desk=wiring.sweeps())
     count("UnknownOrders", report.unknown)
+    count("UnsplitOrders", report.unsplit)
     count("WaitingDues", report.waiting)
-    return {"unknown": report.unknown, "waiting": report.waiting, "started": report.started}
+    return {
+        "unknown": report.unknown,
+        "unsplit": report.unsplit,
+        "waiting": report.waiting,
+        "started": report.started,
+    }
 
 
 @bp.schedule(Cron(0, "3-10", "*", "*", "?", "*"))  # hourly, 11:00 to 18:00

@@ -4,11 +4,12 @@ Every write promises what happens when it is done twice; every read says how fre
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Protocol, TypeVar
 
-from chalicelib.domain.deduction import Answer, Deduction, Order, Skip
+from chalicelib.domain.deduction import Answer, Deduction, Order, Share, Skip
+from chalicelib.domain.funder import Funder
 from chalicelib.domain.loan import Loan, Schedule
 from chalicelib.domain.money import Components, Money
 from chalicelib.domain.product import Product
@@ -275,12 +276,16 @@ class DueLists(Protocol):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Books:
-    """The stores that every movement of money reads and writes."""
+    """The stores that every movement of money reads and writes.
+
+    `funders` are those whose loans are in the book, with all versions of what was agreed.
+    """
 
     loans: Loans
     schedules: Schedules
     journal: Journal
     products: Products
+    funders: Mapping[str, Funder] = field(default_factory=dict)
 
 
 # --- queues and platforms ---------------------------------------------------------------
@@ -317,3 +322,10 @@ class PaymentPlatform(Protocol):
 
     def close(self, order_no: str) -> Answer:
         """Make sure an order can no longer be charged; SUCCEEDED if it already was."""
+
+    def split_again(self, *, order_no: str, split_no: str, split: Sequence[Share]) -> bool:
+        """Have the money of a paid order split; tell whether it is, False while nobody knows.
+
+        Never charges.  The same number moves the money once however often it is asked, and
+        nothing where the order is split just so already.
+        """

@@ -40,6 +40,7 @@ class SlotMap(MapAttribute[str, object]):
     recut = UnicodeAttribute(attr_name="c", null=True)
     fee = MoneyAttribute(attr_name="e", null=True)
     request = UnicodeAttribute(attr_name="q", null=True)
+    funder_fen = UnicodeAttribute(attr_name="s", null=True)
 
 
 class AgendaIndex(GlobalSecondaryIndex["LoanRow"]):
@@ -88,6 +89,7 @@ class LoanRow(Model):
     last_failure = UnicodeAttribute(attr_name="lf", null=True)
     funder_id = UnicodeAttribute(attr_name="fid", null=True)
     funder_share_bps = WholeNumberAttribute(attr_name="fs", null=True)
+    funder_terms = WholeNumberAttribute(attr_name="ft", null=True)
     revolving = BooleanAttribute(attr_name="rv", null=True)
     version = WholeNumberAttribute(attr_name="v")
     agenda_key = UnicodeAttribute(null=True)
@@ -161,6 +163,7 @@ class JournalRow(Model):
     failure_code = UnicodeAttribute(null=True)
     failure_class = UnicodeAttribute(null=True)
     settles = BooleanAttribute(null=True)
+    split_pending = BooleanAttribute(null=True)
     settled_by = UnicodeAttribute(null=True)
     kind = UnicodeAttribute(null=True)
     fee = MoneyAttribute(null=True)
@@ -194,7 +197,7 @@ class QuoteRow(Model):
 
 
 class ActiveOrderRow(Model):
-    """An order a borrower has started, until somebody has seen its end."""
+    """An order a borrower has started, until somebody has seen its end; or, pk `splits`, a split's."""
 
     class Meta:
         table_name = "active_orders"
