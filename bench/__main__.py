@@ -8,6 +8,7 @@ sys.dont_write_bytecode = True
 
 from bench import (  # noqa: E402  the line above comes first
     deductions,
+    dues,
     engine,
     mornings,
     reconciliations,
@@ -30,6 +31,7 @@ SECTIONS = {
         tallies,
         reconciliations,
         simulated_days,
+        dues,
     )
 }
 
