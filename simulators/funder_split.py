@@ -39,6 +39,9 @@ class Parts(NamedTuple):
         return {f"{name}_fen": fen for name, fen in self._asdict().items()}
 
 
+NOTHING = Parts()
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SplitTerms:
     """What was agreed: the rate of the funder's own principal (None: the customer's)."""
@@ -51,13 +54,16 @@ class SplitTerms:
             raise ValueError(f"penalty goes to one of {sorted(PENALTY_TO)}")
 
 
+AS_THE_CUSTOMER = SplitTerms()
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sharing:
     """By what one loan's money is split, frozen when the loan was made."""
 
     share_bps: int
     annual_rate: Fraction
-    terms: SplitTerms = SplitTerms()
+    terms: SplitTerms = AS_THE_CUSTOMER
 
     def __post_init__(self) -> None:
         if not 0 <= self.share_bps <= WHOLE_BPS:

@@ -11,7 +11,7 @@ from fractions import Fraction
 
 from simulators.funder_recut import recut_rows
 from simulators.funder_schedule import Contract, Row, schedule
-from simulators.funder_split import Parts
+from simulators.funder_split import NOTHING, Parts
 
 NON_ACCRUING_FROM_DPD = 91
 ACCRUING = ("penalty", "interest", "principal")
@@ -26,7 +26,7 @@ class Line:
     number: int
     due_on: date
     parts: Parts
-    paid_before: Parts = Parts()
+    paid_before: Parts = NOTHING
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,7 +34,7 @@ class Open:
     """An instalment not yet paid whole; the penalty left unpaid at `since` is carried."""
 
     row: Row
-    paid: Parts = Parts()
+    paid: Parts = NOTHING
     carried_fen: int = 0
     since: date | None = None
 
@@ -171,11 +171,11 @@ def after(
         else one
         for one in standing
     )
-    standing = still_open(standing)
     if not ahead:
         return standing
     due = tuple(one for one in standing if one.row.due_on <= as_of)
-    later = tuple(one.row for one in standing if one.row.due_on > as_of)
+    # A row that asks nothing may be asked again by the new cut.
+    later = tuple(one.row for one in standing if one.row.number >= ahead[0].number)
     paid = ahead[0].parts
     left_fen = sum(row.principal_fen for row in later) - paid.principal
     if left_fen <= 0:

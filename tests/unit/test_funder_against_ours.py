@@ -153,9 +153,7 @@ class Both:
     def take(self, as_of, amount_fen, ours, recut=Recut.REDUCE_INSTALMENT):
         lines = funder_standing.allocated(self.theirs, self.contract, as_of, amount_fen)
         assert their_lines(lines) == our_lines(ours)
-        self.theirs = funder_standing.after(
-            self.theirs, self.contract, as_of, lines, recut.value
-        )
+        self.theirs = funder_standing.after(self.theirs, self.contract, as_of, lines, recut.value)
 
     def deduct(self, as_of, tenths):
         """Pay the due, or a part of it."""
