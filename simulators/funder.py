@@ -15,7 +15,7 @@ from typing import Protocol
 
 from simulators import funder_lending
 from simulators.clock import SHANGHAI
-from simulators.funder_assistance import Acquirer, Deductions
+from simulators.funder_assistance import Acquirer, Deduction, Deductions
 from simulators.funder_books import Account, Books, Payment
 from simulators.funder_contracts import (
     AGREEMENTS,
@@ -225,9 +225,8 @@ class Funder:
         with self._lock:
             agreement = self._ready(funder_id)
             self.wishes.settle()
-            self._settle(funder_id)
-            self._deductions.open_round(agreement, day, round_no)
-            self._settle(funder_id)
+            self._settle(self._deductions.all(funder_id))
+            self._settle(self._deductions.open_round(agreement, day, round_no))
             rows = self._deductions.results(agreement, day, round_no)
             folder = f"in/funders/{funder_id}/results/{day:%Y%m%d}"
             key = f"{folder}/results_r{round_no}_v{version}.csv"
@@ -268,8 +267,8 @@ class Funder:
     def _today(self) -> date:
         return self._clock().astimezone(SHANGHAI).date()
 
-    def _settle(self, funder_id: str) -> None:
-        for deduction in self._deductions.all(funder_id):
+    def _settle(self, deductions: Iterable[Deduction]) -> None:
+        for deduction in deductions:
             self._deductions.settle(deduction, self._acquirer)
 
     def _send(

@@ -117,11 +117,12 @@ class Deductions:
         """Keep an order; one that is there already is kept as it is."""
         return self._orders.setdefault(deduction.order_no, deduction)
 
-    def open_round(self, agreement: Agreement, day: date, round_no: int) -> None:
+    def open_round(self, agreement: Agreement, day: date, round_no: int) -> list[Deduction]:
         """Make the orders of a round, once: all that is due, later what the round before failed."""
         funder_id = agreement.funder_id
+        made: list[Deduction] = []
         if (funder_id, day, round_no) in self._rounds:
-            return
+            return made
         self._rounds.add((funder_id, day, round_no))
         for account in self._books.accounts(funder_id, ASSISTED):
             loan_id, lines = account.loan.loan_id, account.owed(day)
@@ -131,15 +132,15 @@ class Deductions:
                 and not self.is_open(loan_id)
                 and self._may_try(funder_id, day, round_no, loan_id)
             ):
-                self.add(
-                    Deduction(
-                        order_no=_order_no(funder_id, day, round_no, loan_id),
-                        account=account,
-                        round_no=round_no,
-                        value_on=day,
-                        lines=lines,
-                    )
+                deduction = Deduction(
+                    order_no=_order_no(funder_id, day, round_no, loan_id),
+                    account=account,
+                    round_no=round_no,
+                    value_on=day,
+                    lines=lines,
                 )
+                made.append(self.add(deduction))
+        return made
 
     def settle(self, deduction: Deduction, acquirer: Acquirer) -> None:
         """Ask for an order until it has an end, or a few times; never under another number."""
@@ -158,10 +159,10 @@ class Deductions:
         for _ in range(TRIES_MAX):
             answer = acquirer.deduct(body)
             if answer is None or answer.get("status") not in {"SUCCEEDED", "FAILED"}:
-                answer = acquirer.query(deduction.order_no) or answer
-            if answer is not None and self.heard(deduction, answer):
-                return
-            if answer is not None and answer.get("status") == "PROCESSING":
+                answer = acquirer.query(deduction.order_no)
+            if answer is not None and (
+                self.heard(deduction, answer) or answer.get("status") == "PROCESSING"
+            ):
                 return
 
     def heard(self, deduction: Deduction, answer: Answer) -> bool:

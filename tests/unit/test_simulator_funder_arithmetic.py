@@ -110,9 +110,7 @@ def standing_of(contract, *payments):
 
 def owed_of(contract, as_of, *payments):
     standing = standing_of(contract, *payments)
-    return [
-        (line.number, *line.parts) for line in funder_standing.owed(standing, contract, as_of)
-    ]
+    return [(line.number, *line.parts) for line in funder_standing.owed(standing, contract, as_of)]
 
 
 class TestPenalty:

@@ -206,13 +206,22 @@ class TestMutations:
 
     def test_results_and_confirmations_are_spoilt_too(self):
         result = {
-            **{"loan_id": "LN1", "instalment_no": 1, "round": 1, "status": "SUCCEEDED"},
-            **{"principal_fen": 1, "interest_fen": 0, "penalty_fen": 0, "paid_at": ""},
-            **{"failure_code": "", "funder_trade_no": "T1"},
+            "loan_id": "LN1",
+            "instalment_no": 1,
+            "round": 1,
+            "status": "SUCCEEDED",
+            "principal_fen": 1,
+            "interest_fen": 0,
+            "penalty_fen": 0,
+            "paid_at": "",
+            "failure_code": "",
+            "funder_trade_no": "T1",
         }
         answer = {"order_no": "O1", "status": "agreed", "funder_amount_fen": 5, "reason": ""}
 
-        assert ",FAILED,1,0,0" in body_lines(spoil("wrong_status", rows=[result], kind="results"))[0]
+        assert (
+            ",FAILED,1,0,0" in body_lines(spoil("wrong_status", rows=[result], kind="results"))[0]
+        )
         assert body_lines(spoil("reject_row", rows=[answer], kind="confirmation")) == [
             "O1,differs,5,amount differs"
         ]

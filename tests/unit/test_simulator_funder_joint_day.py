@@ -192,9 +192,7 @@ class TestRepayments:
 
     def test_that_come_again_count_once(self, outside):
         for version in (1, 2, 10):
-            send(
-                outside.bucket, "repayments", FEB_15, [a_repayment(*FIRST)], version=version
-            )
+            send(outside.bucket, "repayments", FEB_15, [a_repayment(*FIRST)], version=version)
 
         taken = take(outside)
 
