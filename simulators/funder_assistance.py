@@ -96,6 +96,7 @@ class Deductions:
     def __init__(self, books: Books) -> None:
         self._books = books
         self._orders: dict[str, Deduction] = {}
+        self._latest: dict[str, Deduction] = {}
         self._rounds: set[tuple[str, date, int]] = set()
 
     def find(self, order_no: str) -> Deduction | None:
@@ -108,14 +109,14 @@ class Deductions:
 
     def is_open(self, loan_id: str) -> bool:
         """Whether an order of the loan has no end yet."""
-        return any(
-            not one.is_ended and one.account.loan.loan_id == loan_id
-            for one in self._orders.values()
-        )
+        latest = self._latest.get(loan_id)
+        return latest is not None and not latest.is_ended
 
     def add(self, deduction: Deduction) -> Deduction:
         """Keep an order; one that is there already is kept as it is."""
-        return self._orders.setdefault(deduction.order_no, deduction)
+        kept = self._orders.setdefault(deduction.order_no, deduction)
+        self._latest[kept.account.loan.loan_id] = kept
+        return kept
 
     def open_round(self, agreement: Agreement, day: date, round_no: int) -> list[Deduction]:
         """Make the orders of a round, once: all that is due, later what the round before failed."""

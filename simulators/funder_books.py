@@ -67,6 +67,7 @@ class Account:
 
     def __init__(self, loan: Loan) -> None:
         self.loan = loan
+        self._start = funder_standing.at_start(loan.contract)
         self._payments: list[Payment] = []
         self._recuts: dict[str, str] = {}
         self._latest: Standing | None = None
@@ -80,7 +81,7 @@ class Account:
         """Say where the loan stands: now, or as a payment of a place in the order finds it."""
         if before is None and self._latest is not None:
             return self._latest
-        standing = funder_standing.at_start(self.loan.contract)
+        standing = self._start
         for payment in self._payments:
             if before is not None and payment.place >= before:
                 break

@@ -18,6 +18,7 @@ from chalicelib.domain.product import DayCount, Method, Product, Recut, Rounding
 from chalicelib.domain.schedule import Terms, cut
 from simulators import funder_standing
 from simulators.funder_schedule import Contract, ProductTerms, schedule
+from simulators.funder_split import Sharing, SplitTerms
 
 DISBURSED = date(2026, 1, 1)
 
@@ -115,9 +116,14 @@ def test_schedules_agree(contract):
 
 
 class Both:
-    """One loan in both books, paid in step."""
+    """One loan in both books, paid in step; 61.7 % of it are the funder's, at two thirds of its rate."""
 
     def __init__(self, contract):
+        own = contract.annual_rate * 2 / 3
+        terms = SplitTerms(rate=own, penalty_to="funder")
+        self.sharing = Sharing(share_bps=6_170, annual_rate=contract.annual_rate, terms=terms)
+        of_interest = (6_170 * 2, 30_000 - 6_170 * 2) if own else (6_170, 3_830)
+        self.weights = {"principal": (6_170, 3_830), "interest": of_interest, "penalty": (1, 0)}
         self.contract = contract
         self.product = our_product(contract)
         self.cut = cut(terms=our_terms(contract), product=self.product)
@@ -145,10 +151,20 @@ class Both:
     def agree_on(self, as_of):
         theirs = funder_standing.owed(self.theirs, self.contract, as_of)
         assert their_lines(theirs) == our_lines(self.due(as_of).lines)
+        for line in theirs:
+            self.agree_on_nine(line)
         principal = outstanding_principal(self.position, self.cut.instalments).fen
         assert funder_standing.outstanding_principal(self.theirs) == principal
         settled = is_settled(self.position, self.cut.instalments)
         assert settled == (not funder_standing.still_open(self.theirs))
+
+    def agree_on_nine(self, line):
+        """Split a line as the rules say, with our own largest remainder."""
+        for name, weights in self.weights.items():
+            before, amount = getattr(line.paid_before, name), getattr(line.parts, name)
+            upto, already = (Money(fen).shares(weights) for fen in (before + amount, before))
+            funder = getattr(self.sharing.funders(line.paid_before, line.parts), name)
+            assert funder == upto[0].fen - already[0].fen
 
     def take(self, as_of, amount_fen, ours, recut=Recut.REDUCE_INSTALMENT):
         lines = funder_standing.allocated(self.theirs, self.contract, as_of, amount_fen)
