@@ -86,6 +86,7 @@ class Funder:
             books=self._books,
             deductions=self._deductions,
             lock=self._lock,
+            read_loans=self.read_loans,
             clock=clock,
             rng=rng,
             processing_seconds=processing_seconds,
@@ -122,12 +123,15 @@ class Funder:
         with self._lock:
             counts = {"opened": 0, "refused": 0}
             for key in _by_version(self._bucket.keys(LOANS)):
-                body, manifest = self._bucket.get(key), self._bucket.get(f"{key}.ok")
-                if body is None or manifest is None or not _is_proved(body, manifest):
+                manifest = self._bucket.get(f"{key}.ok")
+                if manifest is None or (key, _digest_in(manifest)) in self._read:
                     continue
-                if self._is_new(key, body):
-                    added = self.add_loans(lines_of(body))
-                    counts = {name: counts[name] + added[name] for name in counts}
+                body = self._bucket.get(key)
+                if body is None or _digest(body) != _digest_in(manifest):
+                    continue
+                self._read.add((key, _digest(body)))
+                added = self.add_loans(lines_of(body))
+                counts = {name: counts[name] + added[name] for name in counts}
             return counts
 
     def recut(self, *, loan_id: str, order_no: str, recut: str) -> None:
@@ -342,7 +346,7 @@ class Funder:
 
     def _is_new(self, key: str, body: bytes) -> bool:
         """Whether these bytes were not read under this key; from now on they were."""
-        seen = key, hashlib.sha256(body).hexdigest()
+        seen = key, _digest(body)
         is_new = seen not in self._read
         self._read.add(seen)
         return is_new
@@ -358,9 +362,14 @@ def _by_version(keys: Iterable[str]) -> list[str]:
     return [key for _, _, key in sorted(found)]
 
 
-def _is_proved(body: bytes, manifest: bytes) -> bool:
+def _digest(body: bytes) -> str:
+    return hashlib.sha256(body).hexdigest()
+
+
+def _digest_in(manifest: bytes) -> str:
+    """Read what a manifest says its file's digest is."""
     try:
         told = json.loads(manifest)
     except ValueError:
-        return False
-    return isinstance(told, dict) and told.get("sha256") == hashlib.sha256(body).hexdigest()
+        return ""
+    return str(told.get("sha256")) if isinstance(told, dict) else ""

@@ -223,7 +223,11 @@ def _fen(cell: str, dialect: Dialect) -> str:
 def _told_by_trailer(lines: list[list[str]], dialect: Dialect) -> tuple[int, int]:
     """Take the trailer off the lines, and say what it says."""
     last = [cell.removeprefix(dialect.value_prefix) for cell in lines.pop()] if lines else []
-    if len(last) < 3 or last[0] != dialect.trailer or not last[1].isdigit():
+    if (
+        len(last) < 3
+        or last[0] != dialect.trailer
+        or not re.fullmatch(r"\d{1,9}", last[1], re.ASCII)
+    ):
         raise UnusableFileError("the trailer is missing: the file is cut")
     return int(last[1]), int(_fen(last[2], dialect))
 

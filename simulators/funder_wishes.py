@@ -45,6 +45,7 @@ class WishedDeductions(PaymentPlatform):
         books: Books,
         deductions: Deductions,
         lock: RLock,
+        read_loans: Callable[[], object],
         clock: Callable[[], datetime],
         rng: Random,
         processing_seconds: float = 600.0,
@@ -59,6 +60,7 @@ class WishedDeductions(PaymentPlatform):
         self._lock = lock  # the funder's: these orders and its files move the same books
         self._books = books
         self._deductions = deductions
+        self._read_loans = read_loans
         self._told: dict[str, Mapping[str, object]] = {}
 
     def deduct(self, body: Mapping[str, object]) -> Reply:
@@ -131,8 +133,10 @@ class WishedDeductions(PaymentPlatform):
 
     def _account(self, wanted: Wanted, told: Mapping[str, object]) -> Account | None:
         """Find the loan: by its name, by the end of the order number, or by its own agreement."""
-        named = told.get("loan_id") or wanted.order_no.split("-", 2)[-1]
-        account = self._books.find(str(named)) or self._books.of_agreement(wanted.agreement_no)
+        named = str(told.get("loan_id") or wanted.order_no.split("-", 2)[-1])
+        if self._books.find(named) is None:
+            self._read_loans()
+        account = self._books.find(named) or self._books.of_agreement(wanted.agreement_no)
         if account is None or account.loan.agreement_no != wanted.agreement_no:
             return None
         return account

@@ -3,6 +3,7 @@
 from datetime import date, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from random import Random  # noqa: TID251 - seeded
 
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -17,8 +18,14 @@ from chalicelib.domain.prepayment import Offer, Standing, Wish, limits, offer, r
 from chalicelib.domain.product import DayCount, Method, Product, Recut, Rounding
 from chalicelib.domain.schedule import Terms, cut
 from simulators import funder_standing
+from simulators.clock import SettableClock
+from simulators.funder import Funder
+from simulators.funder_acquirer import InProcess
+from simulators.funder_contracts import agreement_of
 from simulators.funder_schedule import Contract, ProductTerms, schedule
 from simulators.funder_split import Sharing, SplitTerms
+from simulators.payment_platform import PaymentPlatform
+from tests.funder_side import MemoryBucket, a_loan, a_repayment, send
 
 DISBURSED = date(2026, 1, 1)
 
@@ -116,13 +123,13 @@ def test_schedules_agree(contract):
 
 
 class Both:
-    """One loan in both books, paid in step; 61.7 % of it are the funder's, at two thirds of its rate."""
+    """One loan in both books, paid in step; 61.7 % of it are the funder's, at three quarters of its rate."""
 
     def __init__(self, contract):
-        own = contract.annual_rate * 2 / 3
+        own = contract.annual_rate * 3 / 4
         terms = SplitTerms(rate=own, penalty_to="funder")
         self.sharing = Sharing(share_bps=6_170, annual_rate=contract.annual_rate, terms=terms)
-        of_interest = (6_170 * 2, 30_000 - 6_170 * 2) if own else (6_170, 3_830)
+        of_interest = (6_170 * 3, 40_000 - 6_170 * 3) if own else (6_170, 3_830)
         self.weights = {"principal": (6_170, 3_830), "interest": of_interest, "penalty": (1, 0)}
         self.contract = contract
         self.product = our_product(contract)
@@ -230,3 +237,114 @@ def test_lives_agree(contract, life):
                 both.prepay(as_of, thousandths, recut)
         both.agree_on(as_of)
     both.agree_on(as_of + timedelta(days=400))
+
+
+class Sent(Both):
+    """Our book alone pays; the funder hears of it by repayment files, as it would."""
+
+    def __init__(self, contract):
+        super().__init__(contract)
+        self.clock = SettableClock()
+        self.bucket = MemoryBucket()
+        own = decimal_text(self.sharing.terms.rate)
+        agreement = agreement_of({"funder_id": "F1", "rate": own, "penalty_to": "funder"})
+        self.funder = Funder(
+            clock=self.clock,
+            rng=Random(7),
+            bucket=self.bucket,
+            acquirer=InProcess(PaymentPlatform(clock=self.clock, rng=Random(7))),
+            agreements={"F1": agreement},
+            products={"consumer": contract.product},
+        )
+        loan = a_loan(
+            funder_share_bps="6170",
+            principal_fen=str(contract.principal_fen),
+            annual_rate=decimal_text(contract.annual_rate),
+            method=contract.method,
+            terms=str(contract.months),
+            disbursed_on=contract.disbursed_on.isoformat(),
+            first_due_on=contract.first_due_on.isoformat(),
+        )
+        assert self.funder.add_loans([loan]) == {"opened": 1, "refused": 0}
+        self.orders = 0
+
+    def pay(self, as_of, wish):
+        """Pay what our offer says, tell the funder, and see that it has nothing to say against it."""
+        offered = offer(wish=wish, standing=self.ours_at(as_of))
+        if not isinstance(offered, Offer):
+            return
+        self.orders += 1
+        paid = [line for line in offered.paid.lines if line.components]
+        rows = [self.row(as_of, offered.kind, line) for line in paid]
+        send(self.bucket, "repayments", as_of, rows, version=self.orders)
+        if offered.recut:
+            self.funder.recut(loan_id="LN1", order_no=f"O{self.orders}", recut=offered.recut.value)
+        taken = self.funder.take_repayments(funder_id="F1", day=as_of)
+        assert (taken["objections"], taken["taken"]) == ([], [f"O{self.orders}"])
+        self.position = offered.position_after
+        self.cut = offered.cut_after or self.cut
+
+    def row(self, as_of, kind, line):
+        whole = line.components
+        parts = {"principal": whole.principal, "interest": whole.interest, "penalty": whole.penalty}
+        funder = [amount.shares(self.weights[name])[0].fen for name, amount in parts.items()]
+        amounts = [amount.fen for amount in parts.values()]
+        platform = [whole - part for whole, part in zip(amounts, funder, strict=True)]
+        return a_repayment(
+            *(*amounts, *funder, *platform),
+            order_no=f"O{self.orders}",
+            instalment_no=line.instalment_no,
+            kind={"instalment": "scheduled", "full": "settlement"}.get(kind.value, kind.value),
+            paid_at=f"{as_of}T10:00:{self.orders:02}+08:00",
+        )
+
+    def agree_with_the_file(self, as_of):
+        key = self.funder.send_due_file(funder_id="F1", day=as_of)["key"]
+        text = self.bucket.objects[key].decode()
+        told = [line.split(",")[1:6] for line in text.splitlines()[1:]]
+        ours = self.due(as_of).lines if self.due(as_of).dpd <= 90 else ()
+        assert told == [
+            [str(number), day.isoformat(), *map(str, parts)]
+            for number, day, parts in our_lines(ours)
+        ]
+
+
+def decimal_text(rate):
+    return str(Decimal(rate.numerator) / Decimal(rate.denominator))
+
+
+wishes = st.lists(
+    st.tuples(
+        st.integers(1, 70),
+        st.sampled_from(
+            [Kind.OVERDUE, Kind.INSTALMENT, Kind.INSTALMENT, Kind.PARTIAL, Kind.PARTIAL, Kind.FULL]
+        ),
+        st.integers(0, 999),
+        st.sampled_from(list(Recut)),
+    ),
+    max_size=6,
+)
+
+
+@given(contracts(), wishes)
+def test_what_we_send_is_taken_in_and_the_next_due_file_is_ours(contract, life):
+    sent, as_of = Sent(contract), contract.disbursed_on
+    for days, kind, thousandths, recut in life:
+        as_of += timedelta(days=days)
+        sent.agree_with_the_file(as_of)
+        sent.pay(as_of, a_wish(sent.ours_at(as_of), kind, thousandths, recut))
+        sent.agree_with_the_file(as_of)
+    sent.agree_with_the_file(as_of + timedelta(days=40))
+
+
+def a_wish(standing, kind, thousandths, recut):
+    """Wish for a part between the limits, if there is one to be had."""
+    if kind is not Kind.PARTIAL:
+        return Wish(kind=kind)
+    allowed = limits(standing)
+    if allowed.amount_min is None or allowed.amount_max is None:
+        return Wish(kind=Kind.FULL)
+    span = allowed.amount_max.fen - allowed.amount_min.fen
+    amount = Money(allowed.amount_min.fen + span * thousandths // 1000)
+    offered = recuts_offered(standing)
+    return Wish(kind=kind, amount=amount, recut=recut if recut in offered else None)

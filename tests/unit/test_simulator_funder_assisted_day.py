@@ -213,6 +213,9 @@ class TestForwardedRepayments:
         assert first == again == outside.funder.wishes.query(first["order_no"]).body
         assert repaid_fen(outside) == DUE_FEN
 
+    def test_of_a_loan_not_heard_of_yet_make_the_funder_look(self, outside):
+        assert wish(outside)["status"] == "SUCCEEDED"
+
     def test_are_in_the_next_results_as_round_0(self, outside):
         outside.funder.read_loans()
         trade_no = wish(outside)["trade_no"]
