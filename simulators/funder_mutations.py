@@ -6,8 +6,9 @@ same request always hits the same lines.
 Of lines: change_amount (by_fen, whole and funder's part, so that it adds up) · change_penalty (the
 same of the penalty) · swapped_split (the parties exchanged) · wrong_total (by_fen, of the whole
 alone) · missing_line, missing_loan (all its lines) · duplicate_line · extra_loan (a loan nobody
-has) · formula_cell (the first column) · bad_cell (to `to`: the first amount) · wrong_status (to
-`to`) · reject_row (a confirmation says "differs").
+has) · formula_cell (the first column) · bad_cell (to `to`: the first amount) · wrong_status (a
+success is told as a plain failure, or the status becomes `to`) · reject_row (a confirmation says
+"differs").
 Of the file: truncated, wrong_digest, wrong_rows, wrong_sum, no_manifest · utf8 (whatever the
 dialect says) · late (nothing is written).
 """
@@ -41,7 +42,13 @@ OF_FILE = frozenset(
 MUTATIONS = OF_LINES | OF_FILE | {"extra_loan"}
 STRANGER = "LN9999900000"
 FORMULA = '=HYPERLINK("http://example.test","x")'
-DEFAULT_TO = {"wrong_status": "", "bad_cell": "12.345", "reject_row": "amount differs"}
+PLAINLY_FAILED: Row = {
+    **dict.fromkeys(AMOUNTS, 0),
+    "status": "FAILED",
+    "paid_at": "",
+    "failure_code": "INSUFFICIENT_FUNDS",
+}
+DEFAULT_TO = {"bad_cell": "12.345", "reject_row": "amount differs"}
 
 
 class UnknownMutationError(ValueError):
@@ -149,7 +156,7 @@ def _changes(kind: str, row: Row, mutation: Mutation) -> Row:
         case "swapped_split":
             return _swapped(row)
         case "wrong_status":
-            return {"status": to or {"SUCCEEDED": "FAILED"}.get(str(row["status"]), "SUCCEEDED")}
+            return {"status": to} if to else PLAINLY_FAILED
         case "reject_row":
             return {"status": "differs", "reason": to}
         case "change_penalty":

@@ -183,7 +183,7 @@ class TestSpoiltResults:
         [
             ("missing_line", [("LN2", "SUCCEEDED", "400000")]),
             ("change_amount", [("LN1", "SUCCEEDED", "400001"), ("LN2", "SUCCEEDED", "400000")]),
-            ("wrong_status", [("LN1", "FAILED", "400000"), ("LN2", "SUCCEEDED", "400000")]),
+            ("wrong_status", [("LN1", "FAILED", "0"), ("LN2", "SUCCEEDED", "400000")]),
             (
                 "duplicate_line",
                 [("LN1", "SUCCEEDED", "400000")] * 2 + [("LN2", "SUCCEEDED", "400000")],

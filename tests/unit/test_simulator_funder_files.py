@@ -220,7 +220,8 @@ class TestMutations:
         answer = {"order_no": "O1", "status": "agreed", "funder_amount_fen": 5, "reason": ""}
 
         assert (
-            ",FAILED,1,0,0" in body_lines(spoil("wrong_status", rows=[result], kind="results"))[0]
+            ",FAILED,0,0,0,,INSUFFICIENT_FUNDS,"
+            in body_lines(spoil("wrong_status", rows=[result], kind="results"))[0]
         )
         assert body_lines(spoil("reject_row", rows=[answer], kind="confirmation")) == [
             "O1,differs,5,amount differs"
