@@ -118,7 +118,8 @@ def ask(*, message: AskMessage, now: datetime, desk: Desk) -> Outcome:
             return posting.contradicted(record=record, books=desk.books)
         if answer.status in SAYS_NOTHING:
             # Who asks has been told otherwise, perhaps with right: until it is known, it is asked.
-            return _ask_later(order_no=message.order_no, rung=message.rung or 0, desk=desk)
+            _ask_later(order_no=message.order_no, rung=message.rung or 0, desk=desk)
+            return Outcome.UNKNOWN
     if isinstance(record, Deduction) and record.is_split:
         return _split_again(loan=loan, record=record, rung=message.rung, desk=desk)
     return Outcome.REPEATED
