@@ -5,14 +5,15 @@ what is on the book.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
 from chalicelib.domain import loan as loans
 from chalicelib.domain.agenda import AgendaRules, Ask, Visit, visits
 from chalicelib.domain.due import Due
-from chalicelib.domain.loan import Loan
+from chalicelib.domain.funder import DueLine as FunderDueLine
+from chalicelib.domain.loan import Loan, Mode, Schedule
 from chalicelib.domain.run import Facts, Run
 from chalicelib.domain.stage import stage_of
 from chalicelib.flows.ports import (
@@ -28,6 +29,21 @@ from chalicelib.flows.ports import (
 
 JOB = "due_list"
 
+SplitDue = Callable[[Loan, Schedule, Due], Sequence[FunderDueLine]]
+"""Splits what a joint loan owes between the two parties, instalment by instalment."""
+
+
+class UnsplitLoanError(Exception):
+    """A joint loan's due cannot be split: its funder, or what was agreed with it, is not known."""
+
+
+def unsplit(loan: Loan, _schedule: Schedule, _due: Due) -> Sequence[FunderDueLine]:
+    """Refuse: where no funder is known there is no joint loan.
+
+    :raises UnsplitLoanError: always.
+    """
+    raise UnsplitLoanError(loan.loan_id)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Desk:
@@ -40,6 +56,7 @@ class Desk:
     notices: Queue[ServicingEvent]
     rules: AgendaRules
     shards: int
+    split_due: SplitDue = unsplit
 
 
 class ShardsLoweredError(Exception):
@@ -130,6 +147,7 @@ def _walk_shard(*, business_date: date, shard: int, now: datetime, desk: Desk) -
     desk.notices.put(reminders)
     return {
         "modes": by_mode(standing),
+        "funders": by_funder(standing),
         "left_out": sorted(left_out),
         "reminders": len(reminders),
         "stage_moves": dict(sorted((+moves).items())),
@@ -139,18 +157,34 @@ def _walk_shard(*, business_date: date, shard: int, now: datetime, desk: Desk) -
 def _due_lines(
     *, entries: Sequence[AgendaEntry], business_date: date, left_out: set[str], desk: Desk
 ) -> Iterator[DueLine]:
-    for loan, dues in _owed(entries=entries, as_of=business_date, left_out=left_out, desk=desk):
-        if dues.amount:
-            yield DueLine(
-                loan_id=loan.loan_id,
-                borrower_id=loan.borrower_id,
-                mode=loan.mode.value,
-                product=loan.product,
-                due_on=dues.lines[0].due_on,
-                dpd=dues.dpd,
-                amount=dues.amount,
-                components=dues.components,
-            )
+    owed = _owed(entries=entries, as_of=business_date, left_out=left_out, desk=desk)
+    for loan, schedule, dues in owed:
+        if not dues.amount:
+            continue
+        try:
+            parts = _parts(loan, schedule, dues, desk)
+        except UnsplitLoanError:
+            left_out.add(loan.loan_id)
+            continue
+        yield DueLine(
+            loan_id=loan.loan_id,
+            borrower_id=loan.borrower_id,
+            mode=loan.mode.value,
+            product=loan.product,
+            due_on=dues.lines[0].due_on,
+            dpd=dues.dpd,
+            amount=dues.amount,
+            components=dues.components,
+            funder_id=loan.funder_id if parts else "",
+            instalments=parts,
+        )
+
+
+def _parts(loan: Loan, schedule: Schedule, dues: Due, desk: Desk) -> tuple[FunderDueLine, ...]:
+    """Split a joint loan's due; of any other loan there are no parts."""
+    if loan.mode is not Mode.JOINT_LENDING:
+        return ()
+    return tuple(desk.split_due(loan, schedule, dues))
 
 
 def _reminders(
@@ -163,7 +197,7 @@ def _reminders(
     desk: Desk,
 ) -> Iterator[ServicingEvent]:
     owed = _owed(entries=entries, as_of=visit.unpaid_due_on, left_out=left_out, desk=desk)
-    for loan, dues in owed:
+    for loan, _, dues in owed:
         if dues.amount:
             yield ServicingEvent(
                 event="due_soon",
@@ -179,7 +213,7 @@ def _reminders(
 
 def _owed(
     *, entries: Sequence[AgendaEntry], as_of: date, left_out: set[str], desk: Desk
-) -> Iterator[tuple[Loan, Due]]:
+) -> Iterator[tuple[Loan, Schedule, Due]]:
     """Read the heads again, for the agenda may lag, and say what each owes.
 
     A loan that cannot be reckoned (no schedule, a product withdrawn) is left out alone and
@@ -196,6 +230,7 @@ def _owed(
             continue
         yield (
             loan,
+            schedules[loan_id],
             loans.owed(
                 loan=loan,
                 schedule=schedules[loan_id],
@@ -208,6 +243,21 @@ def _owed(
 def by_mode(lines: Iterable[DueLine]) -> Facts:
     """Count and add up a list's lines, mode by mode."""
     return sum_of_modes({line.mode: {"count": 1, "amount_fen": line.amount.fen}} for line in lines)
+
+
+def by_funder(lines: Iterable[DueLine]) -> Facts:
+    """Count and add up the lines of joint loans, funder by funder."""
+    return sum_of_modes(
+        {line.funder_id: {"count": 1, "amount_fen": line.amount.fen}}
+        for line in lines
+        if line.funder_id
+    )
+
+
+def funders_of(run: Run | None) -> Facts:
+    """Say which funders' dues a complete list has, how many and how much."""
+    found: Facts = run.totals.get("funders", {}) if run and run.is_complete else {}
+    return found
 
 
 def sum_of_modes(parts: Iterable[Facts]) -> Facts:
@@ -245,6 +295,7 @@ def _complete(*, run: Run, now: datetime, desk: Desk) -> Run:
         at=now,
         totals={
             "modes": listed,
+            "funders": sum_of_modes(part.get("funders", {}) for part in run.parts.values()),
             "left_out": sorted(
                 loan_id for part in run.parts.values() for loan_id in part.get("left_out", ())
             ),

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Protocol, TypeVar
 
+from chalicelib.domain import funder
 from chalicelib.domain.deduction import Answer, Deduction, Order, Skip
+from chalicelib.domain.due_comparison import Clearance
 from chalicelib.domain.loan import Loan, Schedule
 from chalicelib.domain.money import Components, Money
 from chalicelib.domain.product import Product
@@ -40,6 +42,13 @@ class DeductionMessage:
 
     order_no: str
     listed_fen: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LandedMessage:
+    """A file that has landed and is to be looked at again."""
+
+    key: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,7 +87,10 @@ class ServicingEvent:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DueLine:
-    """One line of a due list: what a loan owes on the business date, as listed."""
+    """One line of a due list: what a loan owes on the business date, as listed.
+
+    A joint loan's names its funder, and has what each instalment owes with both parties' parts.
+    """
 
     loan_id: str
     borrower_id: str
@@ -88,6 +100,8 @@ class DueLine:
     dpd: int
     amount: Money
     components: Components
+    funder_id: str = ""
+    instalments: tuple[funder.DueLine, ...] = ()
 
 
 # --- stores -----------------------------------------------------------------------------
@@ -271,6 +285,14 @@ class DueLists(Protocol):
         self, *, business_date: date, round_no: int, parts: Mapping[int, Facts]
     ) -> None:
         """Write each mode's manifest: counts and sums by shard."""
+
+
+class Clearing(Protocol):
+    def __call__(self, *, business_date: date, now: datetime) -> Mapping[str, Clearance]:
+        """Say, by funder, what may go out on a date, and let it stand from then on.
+
+        The first call of a date decides, whatever files land later; every other reads that.
+        """
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

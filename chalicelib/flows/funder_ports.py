@@ -1,0 +1,42 @@
+"""What a day with funders needs from the outside world, beside ports.py and file_ports.py."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from chalicelib.domain.deduction import Deduction
+from chalicelib.domain.funder import RepaymentLine
+from chalicelib.domain.money import Money
+
+
+class FunderFile(StrEnum):
+    """The kinds of files that funders get."""
+
+    DUE_DIFFERENCES = "due_differences"
+    REPAYMENTS = "repayments"
+    RECONCILIATION = "reconciliation"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Written:
+    """A file that was written, as its manifest has it."""
+
+    key: str
+    rows: int
+    amount: Money
+    sha256: str
+
+
+class FunderFiles(Protocol):
+    """Files for funders, each in the funder's own dialect, its manifest after it."""
+
+    def write(
+        self, *, kind: FunderFile, funder_id: str, key: str, lines: Iterable[object]
+    ) -> Written:
+        """Write a file and then its manifest; the same lines make the same bytes."""
+
+
+class SplitPaid(Protocol):
+    def __call__(self, record: Deduction) -> Sequence[RepaymentLine]:
+        """Say what a successful order paid, instalment by instalment, with both parties' parts."""
