@@ -13,6 +13,7 @@ from bench import (  # noqa: E402  the line above comes first
     reconciliations,
     repayments,
     schedules,
+    simulated_days,
     table,
     tallies,
     units,
@@ -20,7 +21,16 @@ from bench import (  # noqa: E402  the line above comes first
 
 SECTIONS = {
     module.__name__.rpartition(".")[2]: module
-    for module in (schedules, mornings, deductions, repayments, engine, tallies, reconciliations)
+    for module in (
+        schedules,
+        mornings,
+        deductions,
+        repayments,
+        engine,
+        tallies,
+        reconciliations,
+        simulated_days,
+    )
 }
 
 
