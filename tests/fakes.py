@@ -11,6 +11,7 @@ from datetime import date, datetime, time
 
 from chalicelib.domain.agenda import AgendaRules
 from chalicelib.domain.deduction import Answer, AnswerStatus, Deduction, Skip, Status
+from chalicelib.domain.funder import Funder
 from chalicelib.domain.loan import Loan, LoanStatus, Mode
 from chalicelib.domain.run import Run
 from chalicelib.domain.schedule import Cut
@@ -386,11 +387,13 @@ class World:
         self.active_orders = FakeActiveOrders(self.outside)
         self.notices = FakeQueue(self.outside)
         self.platform = FakePlatform(self.outside)
+        self.funders: dict[str, Funder] = {}
         self.books = Books(
             loans=self.loans,
             schedules=self.schedules,
             journal=self.journal,
             products={PRODUCT.code: PRODUCT},
+            funders=self.funders,
         )
         self.shards = shards
 

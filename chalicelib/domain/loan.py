@@ -56,7 +56,8 @@ class Loan:
     """What is written on every event of a loan; at most 1 KB in the store.
 
     `version` counts the writes; `unpaid_due_on` is the due date of the oldest unpaid
-    instalment, None when nothing is left to pay; `hold` names why nothing may be deducted.
+    instalment, None when nothing is left to pay; `hold` names why nothing may be deducted;
+    `funder_terms` is the version of what was agreed with the funder that the loan was made under.
     """
 
     loan_id: str
@@ -75,6 +76,7 @@ class Loan:
     last_failure: str = ""
     funder_id: str = ""
     funder_share_bps: int = 0
+    funder_terms: int = 0
     revolving: bool = False
     version: int = 0
 

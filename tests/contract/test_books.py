@@ -30,7 +30,7 @@ from chalicelib.domain.money import Components, Money
 from chalicelib.domain.product import Recut
 from chalicelib.flows.early_repayment import request_named
 from chalicelib.flows.ports import MovedByAnotherError
-from tests.builders import PRODUCT, TODAY, a_cut, a_loan, a_schedule, at
+from tests.builders import PRODUCT, TODAY, a_cut, a_joint_loan, a_loan, a_schedule, at
 from tests.fakes import FakeJournal, FakeLoans, FakeRuns, FakeSchedules, Outside
 
 ORDER_NO = order_no_of(business_date=TODAY, round_no=1, loan_id="LN1")
@@ -108,6 +108,11 @@ class TestLoans:
 
         assert book.get("LN1") == loan
         assert book.get("LN2") is None
+
+    def test_gives_back_what_was_agreed_with_its_funder(self, book):
+        book.add(a_joint_loan())
+
+        assert book.get("LN1") == a_joint_loan()
 
     def test_gives_back_what_a_borrower_wished_to_pay(self, book):
         slot = replace(
@@ -310,6 +315,7 @@ def test_the_largest_loan_head_is_one_write_unit():
             overdue_days=200,
             funder_id="F" * 32,
             funder_share_bps=9_999,
+            funder_terms=99,
         )
     )
     slot = replace(

@@ -92,6 +92,7 @@ class DynamoLoans:
             last_failure=loan.last_failure or None,
             funder_id=loan.funder_id or None,
             funder_share_bps=loan.funder_share_bps or None,
+            funder_terms=loan.funder_terms or None,
             revolving=loan.revolving or None,
             version=loan.version,
             agenda_key=agenda_key(loan.unpaid_due_on, shard)
@@ -160,6 +161,7 @@ def _loan_of(row: LoanRow) -> Loan:
         last_failure=row.last_failure or "",
         funder_id=row.funder_id or "",
         funder_share_bps=row.funder_share_bps or 0,
+        funder_terms=row.funder_terms or 0,
         revolving=bool(row.revolving),
         version=row.version,
     )

@@ -88,6 +88,7 @@ class LoanRow(Model):
     last_failure = UnicodeAttribute(attr_name="lf", null=True)
     funder_id = UnicodeAttribute(attr_name="fid", null=True)
     funder_share_bps = WholeNumberAttribute(attr_name="fs", null=True)
+    funder_terms = WholeNumberAttribute(attr_name="ft", null=True)
     revolving = BooleanAttribute(attr_name="rv", null=True)
     version = WholeNumberAttribute(attr_name="v")
     agenda_key = UnicodeAttribute(null=True)
