@@ -1,5 +1,6 @@
 """A loan's head: its terms, where it stands, and the one order that may be in flight."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
@@ -9,11 +10,13 @@ from chalicelib.domain import allocation, due, position, prepayment
 from chalicelib.domain.allocation import Paid
 from chalicelib.domain.deduction import FAILURE_CLASSES, FailureClass, Kind, Result, SkipReason
 from chalicelib.domain.due import Due
+from chalicelib.domain.funder import Funder
 from chalicelib.domain.money import ZERO, Components, Money
 from chalicelib.domain.position import Position
 from chalicelib.domain.prepayment import Offer, Refusal, Standing, Wish
 from chalicelib.domain.product import Product, Recut
 from chalicelib.domain.schedule import Cut, Instalment
+from chalicelib.domain.split import Shares
 
 Schedule = tuple[Instalment, ...]
 
@@ -89,6 +92,27 @@ def owed(*, loan: Loan, schedule: Schedule, product: Product, as_of: date) -> Du
         product=product,
         annual_rate=loan.annual_rate,
         as_of=as_of,
+    )
+
+
+class UnknownTermsError(Exception):
+    """The catalogue has lost the funder, or the terms, that a loan was made under."""
+
+
+def shares_of(*, loan: Loan, funders: Mapping[str, Funder]) -> Shares | None:
+    """Say by what the loan's money is split; None where nobody splits it in transit.
+
+    :raises UnknownTermsError: if the funder or the version of its terms is not in the catalogue.
+    """
+    if loan.mode is not Mode.JOINT_LENDING:
+        return None
+    funder = funders.get(loan.funder_id)
+    if funder is None or loan.funder_terms not in funder.terms:
+        raise UnknownTermsError(f"{loan.loan_id}: {loan.funder_id} {loan.funder_terms}")
+    return Shares(
+        funder_bps=loan.funder_share_bps,
+        annual_rate=loan.annual_rate,
+        terms=funder.terms[loan.funder_terms],
     )
 
 

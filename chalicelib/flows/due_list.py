@@ -5,15 +5,16 @@ what is on the book.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from chalicelib.domain import funder_lines, split
 from chalicelib.domain import loan as loans
 from chalicelib.domain.agenda import AgendaRules, Ask, Visit, visits
 from chalicelib.domain.due import Due
 from chalicelib.domain.funder import DueLine as FunderDueLine
-from chalicelib.domain.loan import Loan, Mode, Schedule
+from chalicelib.domain.loan import Loan, Schedule
 from chalicelib.domain.run import Facts, Run
 from chalicelib.domain.stage import stage_of
 from chalicelib.flows.ports import (
@@ -29,21 +30,6 @@ from chalicelib.flows.ports import (
 
 JOB = "due_list"
 
-SplitDue = Callable[[Loan, Schedule, Due], Sequence[FunderDueLine]]
-"""Splits what a joint loan owes between the two parties, instalment by instalment."""
-
-
-class UnsplitLoanError(Exception):
-    """A joint loan's due cannot be split: its funder, or what was agreed with it, is not known."""
-
-
-def unsplit(loan: Loan, _schedule: Schedule, _due: Due) -> Sequence[FunderDueLine]:
-    """Refuse: where no funder is known there is no joint loan.
-
-    :raises UnsplitLoanError: always.
-    """
-    raise UnsplitLoanError(loan.loan_id)
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Desk:
@@ -56,7 +42,6 @@ class Desk:
     notices: Queue[ServicingEvent]
     rules: AgendaRules
     shards: int
-    split_due: SplitDue = unsplit
 
 
 class ShardsLoweredError(Exception):
@@ -163,7 +148,7 @@ def _due_lines(
             continue
         try:
             parts = _parts(loan, schedule, dues, desk)
-        except UnsplitLoanError:
+        except loans.UnknownTermsError:
             left_out.add(loan.loan_id)
             continue
         yield DueLine(
@@ -181,10 +166,14 @@ def _due_lines(
 
 
 def _parts(loan: Loan, schedule: Schedule, dues: Due, desk: Desk) -> tuple[FunderDueLine, ...]:
-    """Split a joint loan's due; of any other loan there are no parts."""
-    if loan.mode is not Mode.JOINT_LENDING:
+    """Split a joint loan's due, instalment by instalment; of any other loan there are no parts."""
+    shares = loans.shares_of(loan=loan, funders=desk.books.funders)
+    if shares is None:
         return ()
-    return tuple(desk.split_due(loan, schedule, dues))
+    lines = split.of_lines(
+        lines=dues.lines, position=loan.position, schedule=schedule, shares=shares
+    )
+    return funder_lines.due_lines(loan_id=loan.loan_id, lines=lines)
 
 
 def _reminders(

@@ -1,12 +1,10 @@
 """What a day with funders needs from the outside world, beside ports.py and file_ports.py."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from chalicelib.domain.deduction import Deduction
-from chalicelib.domain.funder import RepaymentLine
 from chalicelib.domain.money import Money
 
 
@@ -35,8 +33,3 @@ class FunderFiles(Protocol):
         self, *, kind: FunderFile, funder_id: str, key: str, lines: Iterable[object]
     ) -> Written:
         """Write a file and then its manifest; the same lines make the same bytes."""
-
-
-class SplitPaid(Protocol):
-    def __call__(self, record: Deduction) -> Sequence[RepaymentLine]:
-        """Say what a successful order paid, instalment by instalment, with both parties' parts."""
