@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 
 from chalicelib.domain.run import Run
-from chalicelib.flows import active_orders, deduction_round, due_list
+from chalicelib.flows import active_orders, deduction_round, due_list, funder_day
 from chalicelib.flows.active_orders import ActiveOrders
 from chalicelib.flows.ports import AskMessage, Queue
 
@@ -28,15 +28,21 @@ class Desk:
     asks: Queue[AskMessage]
     list_at: time
     round_at: tuple[time, ...]
+    funders: funder_day.Desk | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Report:
-    """What was found undone: orders without an end, dues nobody took up, jobs that never started."""
+    """What was found undone: orders without an end, dues nobody took up, jobs that never started.
+
+    And of funders' files: what was written, and what had waited and was brought again.
+    """
 
     unknown: int = 0
     waiting: int = 0
     started: tuple[str, ...] = ()
+    written: tuple[str, ...] = ()
+    brought: tuple[str, ...] = ()
 
 
 def run(*, now: datetime, desk: Desk) -> Report:
@@ -71,7 +77,15 @@ def run(*, now: datetime, desk: Desk) -> Report:
         desk.asks.put(AskMessage(order_no=no, rung=None) for no in unfinished)
     # After the tallies, for they say whether the round before is over.
     started = tuple(_start_what_is_late(now=now, desk=desk))
-    return Report(unknown=unknown, waiting=waiting, started=started)
+    # Last, for no funder's file may keep a borrower's order from being looked after.
+    files = funder_day.run(now=now, desk=desk.funders) if desk.funders else funder_day.Report()
+    return Report(
+        unknown=unknown,
+        waiting=waiting,
+        started=started,
+        written=files.written,
+        brought=files.brought,
+    )
 
 
 def _start_what_is_late(*, now: datetime, desk: Desk) -> list[str]:
