@@ -7,12 +7,13 @@ from datetime import date
 from typing import Any
 
 from chalicelib.domain import funder
-from chalicelib.domain.due_comparison import AMOUNTS
+from chalicelib.domain.due_comparison import COMPARED
 from chalicelib.domain.loan import Mode
 from chalicelib.domain.money import Components, Money
 from chalicelib.domain.run import Facts
 from chalicelib.flows.ports import DueLine, ObjectStore
 
+AMOUNTS = tuple(name for name in COMPARED if name != "due_on")
 NOTHING: Mapping[str, int] = {"count": 0, "amount_fen": 0}
 
 

@@ -14,7 +14,7 @@ from chalicelib.domain.deduction import (
     facts_of,
     order_no_of,
 )
-from chalicelib.domain.due_comparison import NO_VERDICT, Clearance
+from chalicelib.domain.due_clearance import NO_VERDICT, Clearance
 from chalicelib.domain.loan import Loan, Mode, Slot
 from chalicelib.domain.money import ZERO
 from chalicelib.domain.run import NONE, RoundTotals, Run, Tally

@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 
 from chalicelib.domain.deduction import SkipReason
-from chalicelib.domain.due_comparison import Clearance, Comparison, Verdict, compare
+from chalicelib.domain.due_clearance import Clearance, Verdict, facts_of, held_of, verdict_of
+from chalicelib.domain.due_comparison import DueComparison, compare, difference_lines
 from chalicelib.domain.funder import DueLine, Funder, WithoutFile
-from chalicelib.domain.run import Run, sum_of
+from chalicelib.domain.run import Run
 from chalicelib.flows import due_list
 from chalicelib.flows.file_ports import NotYetError, RefusedFileError
 from chalicelib.flows.funder_ports import FunderFile, FunderFiles
@@ -91,9 +92,9 @@ def take(*, batch: Batch[DueLine], funder_id: str, now: datetime, desk: Desk) ->
         kind=FunderFile.DUE_DIFFERENCES,
         funder_id=funder_id,
         key=differences_key(funder_id, batch.business_date, batch.version),
-        lines=compared.differences,
+        lines=difference_lines(compared.differences),
     )
-    return Applied(applied=batch.rows, note=f"{compared.verdict}: {compared.differing} differ")
+    return Applied(applied=batch.rows)
 
 
 def differences_key(funder_id: str, business_date: date, version: int) -> str:
@@ -110,18 +111,16 @@ def _not_taken(*, batch: Batch[DueLine], funder_id: str, desk: Desk) -> Applied:
     return Applied(applied=0, note=f"superseded by version {standing.claimed}")
 
 
-def _compared(*, batch: Batch[DueLine], listed: Run, funder_id: str, desk: Desk) -> Comparison:
+def _compared(*, batch: Batch[DueLine], listed: Run, funder_id: str, desk: Desk) -> DueComparison:
     compared = compare(
         ours=_our_lines(listed=listed, funder_id=funder_id, desk=desk),
         theirs=(line.record for line in batch.lines() if line.record),
-        tolerance_bps=desk.funders[funder_id].tolerance_bps,
     )
-    here, there = sum_of(compared.ours.values()), sum_of(compared.theirs.values())
     told = due_list.funders_of(listed).get(funder_id, {"amount_fen": 0})
-    if here.amount.fen != told["amount_fen"]:
-        raise UntiedTotalsError(f"{batch.key}: {here} of ours, {told} listed")
-    if there.count != batch.rows:
-        raise UntiedTotalsError(f"{batch.key}: {there} of theirs, {batch.rows} rows")
+    if compared.ours.fen != told["amount_fen"]:
+        raise UntiedTotalsError(f"{batch.key}: {compared.ours} of ours, {told} listed")
+    if (compared.rows, compared.theirs) != (batch.rows, batch.amount):
+        raise UntiedTotalsError(f"{batch.key}: {compared.rows} rows, {compared.theirs} of theirs")
     return compared
 
 
@@ -134,20 +133,28 @@ def _our_lines(*, listed: Run, funder_id: str, desk: Desk) -> Iterator[DueLine]:
 
 
 def _totals(
-    *, batch: Batch[DueLine], compared: Comparison, funder_id: str, desk: Desk
+    *, batch: Batch[DueLine], compared: DueComparison, funder_id: str, desk: Desk
 ) -> Mapping[str, object]:
     """Write who is held, and give the facts that point at it: a round reads both."""
-    day = f"{batch.business_date:%Y%m%d}"
-    key = f"due-lists/{day}/held/{funder_id}/v{batch.version}-{batch.sha256[:16]}.json"
-    if compared.verdict is Verdict.HOLD_LOANS:
-        desk.objects.write(key, json.dumps(dict(compared.held), indent=0).encode())
+    verdict = verdict_of(compared, tolerance_bps=desk.funders[funder_id].tolerance_bps)
+    held = held_of(compared) if verdict is Verdict.HOLD_LOANS else {}
+    key = _held_key(funder_id, batch)
+    if held:
+        desk.objects.write(key, json.dumps(dict(held), indent=0).encode())
     return {
         "key": batch.key,
         "sha256": batch.sha256,
         "version": batch.version,
-        "held": key if compared.verdict is Verdict.HOLD_LOANS else "",
-        **compared.as_facts(),
+        "verdict": verdict.value,
+        "held": {"key": key if held else "", "loans": len(held)},
+        **facts_of(compared),
     }
+
+
+def _held_key(funder_id: str, batch: Batch[DueLine]) -> str:
+    """Name the list of held loans by the bytes it is about: two files never share one."""
+    folder = f"due-lists/{batch.business_date:%Y%m%d}/held/{funder_id}"
+    return f"{folder}/v{batch.version}-{batch.sha256[:16]}.json"
 
 
 # --- the round --------------------------------------------------------------------------
@@ -188,7 +195,7 @@ def _clearance(*, run: Run, desk: Desk) -> Clearance:
         case Verdict.GO:
             return Clearance()
         case Verdict.HOLD_LOANS:
-            return Clearance(held=json.loads(desk.objects.read(run.totals["held"])))
+            return Clearance(held=json.loads(desk.objects.read(run.totals["held"]["key"])))
         case Verdict.HOLD_ALL:
             return Clearance(reason=SkipReason.FUNDER_FILE_HELD)
         case _ if run.totals.get("without_file") == WithoutFile.GO_ON:

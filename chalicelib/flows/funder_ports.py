@@ -9,9 +9,9 @@ from chalicelib.domain.money import Money
 
 
 class FunderFile(StrEnum):
-    """The kinds of files that funders get."""
+    """The kinds of files that funders get, by the names of their layouts."""
 
-    DUE_DIFFERENCES = "due_differences"
+    DUE_DIFFERENCES = "due-differences"
     REPAYMENTS = "repayments"
     RECONCILIATION = "reconciliation"
 

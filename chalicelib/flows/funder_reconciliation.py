@@ -99,7 +99,7 @@ def write(*, business_date: date, now: datetime, desk: Desk) -> tuple[str, ...]:
     listed = due_list.funders_of(runs.get(business_date, due_list.JOB))
     held_up = _funders_with_open_orders(business_date, desk)
     written: list[str] = []
-    for funder_id in sorted({*listed, *paid} - held_up):
+    for funder_id in sorted(({*listed, *paid} & books.funders.keys()) - held_up):
         shelf = _shelf(funder_id, business_date)
         written += _write(shelf=shelf, paid=paid.get(funder_id, {}), now=now, desk=desk)
     return tuple(written)

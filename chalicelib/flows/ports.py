@@ -10,7 +10,7 @@ from typing import Protocol, TypeVar
 
 from chalicelib.domain import funder
 from chalicelib.domain.deduction import Answer, Deduction, Order, Skip
-from chalicelib.domain.due_comparison import Clearance
+from chalicelib.domain.due_clearance import Clearance
 from chalicelib.domain.funder import Funder
 from chalicelib.domain.loan import Loan, Schedule
 from chalicelib.domain.money import Components, Money

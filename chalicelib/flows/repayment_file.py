@@ -67,7 +67,8 @@ def write(*, business_date: date, now: datetime, desk: Desk) -> tuple[str, ...]:
         return ()
     paid = paid_by_funder(business_date=business_date, books=desk.books)
     written: list[str] = []
-    for funder_id in sorted({*wanted, *(paid if is_final else ())}):
+    known = desk.books.funders.keys() & {*wanted, *(paid if is_final else ())}
+    for funder_id in sorted(known):
         records = paid.get(funder_id, {})
         written += _write(
             shelf=Shelf(
