@@ -226,9 +226,7 @@ def our_dues(world: FunderWorld, day: date = TODAY) -> list[DueLine]:
 def with_more_interest(line: DueLine, fen: int = 1) -> DueLine:
     """Give a line in which the funder reckons some fen more interest for itself."""
     more = Money(fen)
-    return replace(
-        line, interest=line.interest + more, funder_interest=line.funder_interest + more
-    )
+    return replace(line, interest=line.interest + more, funder_interest=line.funder_interest + more)
 
 
 def drop(world: FunderWorld, kind: str, key: str, lines: Iterable[object]) -> None:

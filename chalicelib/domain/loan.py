@@ -1,22 +1,22 @@
 """A loan's head: its terms, where it stands, and the one order that may be in flight."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 
-from chalicelib.domain import allocation, due, position, prepayment
+from chalicelib.domain import allocation, due, position, prepayment, split
 from chalicelib.domain.allocation import Paid
 from chalicelib.domain.deduction import FAILURE_CLASSES, FailureClass, Kind, Result, SkipReason
-from chalicelib.domain.due import Due
+from chalicelib.domain.due import Due, InstalmentDue
 from chalicelib.domain.funder import Funder
 from chalicelib.domain.money import ZERO, Components, Money
 from chalicelib.domain.position import Position
 from chalicelib.domain.prepayment import Offer, Refusal, Standing, Wish
 from chalicelib.domain.product import Product, Recut
 from chalicelib.domain.schedule import Cut, Instalment
-from chalicelib.domain.split import Shares
+from chalicelib.domain.split import Shares, Split
 
 Schedule = tuple[Instalment, ...]
 
@@ -38,8 +38,9 @@ class LoanStatus(StrEnum):
 class Slot:
     """The loan's only place for an order in flight: SENT, or UNKNOWN once its answer is overdue.
 
-    `amount` is `components` and `fee` together; `request` names the borrower's request; what was
-    wished is computed again from `kind`, `amount`, `recut` and `as_of` when the order has ended.
+    `amount` is `components` and `fee` together; `split` is of the components, None where all is the
+    platform's; `request` names the borrower's request; what was wished is computed again from
+    `kind`, `amount`, `recut` and `as_of` when the order has ended.
     """
 
     order_no: str
@@ -52,6 +53,7 @@ class Slot:
     recut: Recut | None = None
     fee: Money = ZERO
     request: str = ""
+    split: Split | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -116,6 +118,17 @@ def shares_of(*, loan: Loan, funders: Mapping[str, Funder]) -> Shares | None:
     )
 
 
+def split_of(
+    *, lines: Iterable[InstalmentDue], loan: Loan, schedule: Schedule, shares: Shares | None
+) -> Split | None:
+    """Split what is about to be paid of a loan; None where nobody splits it."""
+    if shares is None:
+        return None
+    return split.of_whole(
+        split.of_lines(lines=lines, position=loan.position, schedule=schedule, shares=shares)
+    )
+
+
 def slot_for(
     *,
     loan: Loan,
@@ -125,6 +138,7 @@ def slot_for(
     business_date: date,
     listed: Money,
     now: datetime,
+    shares: Shares | None = None,
 ) -> Slot | SkipReason:
     """Decide whether the loan may be deducted now, and for how much: what it owes today.
 
@@ -146,6 +160,7 @@ def slot_for(
         listed=listed,
         as_of=business_date,
         sent_at=now,
+        split=split_of(lines=dues.lines, loan=loan, schedule=schedule, shares=shares),
     )
 
 
@@ -174,7 +189,9 @@ def why_barred(loan: Loan) -> SkipReason | None:
     return None
 
 
-def slot_of_offer(*, offered: Offer, order_no: str, as_of: date, now: datetime) -> Slot:
+def slot_of_offer(
+    *, offered: Offer, order_no: str, as_of: date, now: datetime, split: Split | None = None
+) -> Slot:
     """Make the slot of a borrower's own wish, with all it takes to compute the wish again."""
     return Slot(
         order_no=order_no,
@@ -186,6 +203,7 @@ def slot_of_offer(*, offered: Offer, order_no: str, as_of: date, now: datetime) 
         kind=offered.kind,
         recut=offered.recut,
         fee=offered.fee,
+        split=split,
     )
 
 
@@ -211,23 +229,41 @@ class Posting:
     cut_after: Cut | None = None
 
 
-def posted(*, loan: Loan, cut: Cut, product: Product) -> Posting:
+def posted(*, loan: Loan, cut: Cut, product: Product, shares: Shares | None = None) -> Posting:
     """Take the money of the order in the slot: the loan moves on and the slot is free.
 
     The position has not moved since the claim, for the slot is the lock: the same
-    allocation comes out whenever and however often this is computed.
+    allocation comes out whenever and however often this is computed, and the same split.
 
     :raises NothingInFlightError: if the slot is empty.
-    :raises TermsMovedError: if the product's terms were changed under an order in flight.
+    :raises TermsMovedError: if the product's terms were changed under an order in flight, or the
+        funder's.
     """
     if loan.slot is None:
         raise NothingInFlightError(loan.loan_id)
-    if loan.slot.kind is not Kind.SCHEDULED:
-        return _posted_wish(loan=loan, slot=loan.slot, cut=cut, product=product)
-    dues = owed(loan=loan, schedule=cut.instalments, product=product, as_of=loan.slot.as_of)
-    if dues.components != loan.slot.components:
+    posting = _posted(loan=loan, slot=loan.slot, cut=cut, product=product)
+    if loan.slot.split is None:
+        return posting
+    if shares is None:
         raise TermsMovedError(loan.slot.order_no)
-    paid = allocation.allocate(amount=loan.slot.amount, due=dues, product=product)
+    lines = split.of_lines(
+        lines=posting.paid.lines,
+        position=loan.position,
+        schedule=cut.instalments,
+        shares=shares,
+    )
+    if split.of_whole(lines) != loan.slot.split:
+        raise TermsMovedError(loan.slot.order_no)
+    return replace(posting, paid=replace(posting.paid, lines=lines))
+
+
+def _posted(*, loan: Loan, slot: Slot, cut: Cut, product: Product) -> Posting:
+    if slot.kind is not Kind.SCHEDULED:
+        return _posted_wish(loan=loan, slot=slot, cut=cut, product=product)
+    dues = owed(loan=loan, schedule=cut.instalments, product=product, as_of=slot.as_of)
+    if dues.components != slot.components:
+        raise TermsMovedError(slot.order_no)
+    paid = allocation.allocate(amount=slot.amount, due=dues, product=product)
     moved = allocation.position_after(
         position=loan.position, schedule=cut.instalments, due=dues, paid=paid
     )

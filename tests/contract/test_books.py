@@ -28,6 +28,7 @@ from chalicelib.domain.deduction import (
 from chalicelib.domain.loan import LoanStatus, Mode
 from chalicelib.domain.money import Components, Money
 from chalicelib.domain.product import Recut
+from chalicelib.domain.split import Split
 from chalicelib.flows.early_repayment import request_named
 from chalicelib.flows.ports import MovedByAnotherError
 from tests.builders import PRODUCT, TODAY, a_cut, a_joint_loan, a_loan, a_schedule, at
@@ -127,6 +128,18 @@ class TestLoans:
 
         assert book.get("LN1").slot == slot
 
+    def test_gives_back_how_an_order_is_split(self, book):
+        funder = Components(principal=Money(7), penalty=Money(1))
+        platform = Components(principal=Money(3), interest=Money(9))
+        slot = replace(
+            in_flight(a_joint_loan()).slot,
+            components=funder + platform,
+            split=Split(funder=funder, platform=platform),
+        )
+        book.add(a_joint_loan(slot=slot))
+
+        assert book.get("LN1").slot == slot
+
     def test_adds_a_loan_only_once(self, book):
         assert [book.add(a_loan()), book.add(a_loan(overdue_days=9))] == [True, False]
         assert book.get("LN1") == a_loan()
@@ -216,6 +229,19 @@ class TestJournal:
 
         assert journal.find(ORDER_NO) == record
         assert journal.get_many([ORDER_NO, "20261124-1-LN9"]) == {ORDER_NO: record}
+
+    def test_gives_back_the_funders_part_of_each_line(self, journal):
+        [line] = loans.owed(
+            loan=a_loan(), schedule=a_schedule(), product=PRODUCT, as_of=TODAY
+        ).lines
+        lines = (
+            replace(line, funder=Components(principal=Money(7), interest=Money(1))),
+            replace(line, instalment_no=2, funder=Components()),
+            replace(line, instalment_no=3),
+        )
+        journal.put(a_deduction(mode="joint_lending", lines=lines))
+
+        assert journal.find(ORDER_NO).lines == lines
 
     def test_never_changes_a_record(self, journal):
         assert journal.put(a_deduction())
@@ -328,6 +354,12 @@ def test_the_largest_loan_head_is_one_write_unit():
         recut=Recut.REDUCE_INSTALMENT,
         fee=Money(10**12),
         request=request_named(borrower_id="B" * 32, key="k" * 255),
+        split=Split(
+            funder=Components(
+                principal=Money(10**12), interest=Money(10**12), penalty=Money(10**12)
+            ),
+            platform=Components(),
+        ),
     )
     hold = f"discrepancy status_differs#{slot.order_no}"
     loan = replace(loan, slot=slot, hold=hold, last_failure="AGREEMENT_TERMINATED")

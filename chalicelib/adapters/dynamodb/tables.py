@@ -40,6 +40,7 @@ class SlotMap(MapAttribute[str, object]):
     recut = UnicodeAttribute(attr_name="c", null=True)
     fee = MoneyAttribute(attr_name="e", null=True)
     request = UnicodeAttribute(attr_name="q", null=True)
+    funder_fen = UnicodeAttribute(attr_name="s", null=True)
 
 
 class AgendaIndex(GlobalSecondaryIndex["LoanRow"]):
