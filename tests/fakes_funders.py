@@ -10,12 +10,14 @@ from chalicelib.adapters.file_dialects import DEFAULT, CsvFormat
 from chalicelib.adapters.funder_files import S3FunderFiles
 from chalicelib.adapters.funder_layouts import FUNDER_LAYOUTS
 from chalicelib.domain.funder import Agreement, ConfirmationLine, DueLine, RepaymentLine
+from chalicelib.domain.loan import Mode
 from chalicelib.domain.money import Money
 from chalicelib.flows import (
     day_close,
     deduction,
     deduction_round,
     due_list,
+    early_repayment,
     funder_day,
     funder_due,
     funder_reconciliation,
@@ -54,6 +56,11 @@ class FunderWorld(FileWorld):
     @property
     def rounds(self) -> deduction_round.Desk:
         return replace(super().rounds, clearing=partial(funder_due.clear, desk=self.due))
+
+    @property
+    def repaying(self) -> early_repayment.Desk:
+        both = frozenset({Mode.SELF_OPERATED, Mode.JOINT_LENDING})
+        return replace(super().repaying, served_modes=both)
 
     @property
     def repaying_funders(self) -> repayment_file.Desk:
@@ -214,13 +221,14 @@ def confirmation_key(version: int = 1, day: date = TODAY) -> str:
 
 def our_dues(world: FunderWorld, day: date = TODAY) -> list[DueLine]:
     """List what we say that the funder's loans owe, instalment by instalment."""
-    return [
+    lines = [
         line
-        for (listed_on, round_no, _), lines in sorted(world.due_lists.lists.items())
+        for (listed_on, round_no, _), dues in world.due_lists.lists.items()
         if (listed_on, round_no) == (day, 1)
-        for due in lines
+        for due in dues
         for line in due.instalments
     ]
+    return sorted(lines, key=lambda line: (line.loan_id, line.instalment_no))
 
 
 def with_more_interest(line: DueLine, fen: int = 1) -> DueLine:
