@@ -9,6 +9,7 @@ from chalicelib.adapters import file_writer
 from chalicelib.adapters.file_dialects import DEFAULT, CsvFormat
 from chalicelib.adapters.funder_files import S3FunderFiles
 from chalicelib.adapters.funder_layouts import FUNDER_LAYOUTS
+from chalicelib.domain.deduction import facts_of
 from chalicelib.domain.funder import Agreement, ConfirmationLine, DueLine, RepaymentLine
 from chalicelib.domain.loan import Mode
 from chalicelib.domain.money import Money
@@ -199,8 +200,12 @@ def bill_comes(world: FunderWorld, *, without: Iterable[str] = ()) -> None:
 
 def _with_parts(world: FunderWorld, row: dict[str, str]) -> dict[str, str]:
     """Let the bill show what the two parties received of an order."""
-    record = world.journal.results.get(row["order_no"])
-    funder_fen = record.funder.total.fen if record else 0
+    order_no = row["order_no"]
+    slot = world.loans.rows[facts_of(order_no)[2]].slot
+    if order_no in world.journal.results:
+        funder_fen = world.journal.results[order_no].funder.total.fen
+    else:
+        funder_fen = slot.split.funder.total.fen if slot and slot.split else 0
     amount_fen = int(row["amount_fen"])
     return row | {
         "funder_amount_fen": str(funder_fen),
