@@ -4,7 +4,7 @@ Both are data.  Nothing here guesses: a file is read as agreed, or it is refused
 """
 
 import csv
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
@@ -24,6 +24,8 @@ from chalicelib.flows.file_ports import Census, Fault, Line, Manifest, UnusableF
 TWICE = "stands in the file twice"
 
 Record = TypeVar("Record")
+Key = tuple[object, ...] | None
+"""What tells a line from the others; None if that cannot be read."""
 
 
 # --- dialects: how a partner writes -----------------------------------------------------
@@ -93,7 +95,7 @@ class CsvFormat(Generic[Record]):
 
     def lines(self, chunks: Iterable[bytes]) -> Iterator[Line[Record]]:
         rows, amount = 0, ZERO
-        seen: set[Hashable] = set()
+        seen: set[Key] = set()
         numbered = self.cells(chunks)
         header = self.header(numbered)
         for number, cells in numbered:
@@ -149,7 +151,7 @@ class CsvFormat(Generic[Record]):
 
     def line(
         self, number: int, header: Sequence[str], cells: Sequence[str]
-    ) -> tuple[Line[Record], Hashable]:
+    ) -> tuple[Line[Record], Key]:
         """Read one line; what it is told apart by comes with it, None if that cannot be read."""
         if len(cells) != len(header):
             reason = f"{len(cells)} cells, not {len(header)}"
@@ -191,7 +193,7 @@ class CsvFormat(Generic[Record]):
     def _value(self, column: Column, cell: str) -> object:
         return column.read(raw(cell) if self.layout.is_sent else cell)
 
-    def _key(self, values: Mapping[str, object]) -> Hashable:
+    def _key(self, values: Mapping[str, object]) -> Key:
         if not self.layout.key or any(name not in values for name in self.layout.key):
             return None
         return tuple(values[name] for name in self.layout.key)

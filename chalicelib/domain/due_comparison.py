@@ -41,6 +41,24 @@ class DifferenceLine:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Tally:
+    """How many instalments, and what each list says that they owe together."""
+
+    count: int = 0
+    theirs: Money = ZERO
+    ours: Money = ZERO
+
+    def __add__(self, other: "Tally") -> "Tally":
+        if not isinstance(other, Tally):
+            return NotImplemented
+        return Tally(
+            count=self.count + other.count,
+            theirs=self.theirs + other.theirs,
+            ours=self.ours + other.ours,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class DueDifference:
     """One instalment on which the lists differ; None is the list that does not have it.
 
@@ -73,6 +91,11 @@ class DueDifference:
     @property
     def instalment_no(self) -> int:
         return self._either.instalment_no
+
+    @property
+    def tally(self) -> Tally:
+        """Count it, with what each list says is owed."""
+        return Tally(count=1, theirs=_amount(self.theirs, ""), ours=_amount(self.ours, ""))
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -108,24 +131,6 @@ def _amount(line: DueLine | None, name: str) -> Money:
         return ZERO
     amount: Money = getattr(line, name) if name else line.whole.total
     return amount
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Tally:
-    """How many instalments, and what each list says that they owe together."""
-
-    count: int = 0
-    theirs: Money = ZERO
-    ours: Money = ZERO
-
-    def __add__(self, other: "Tally") -> "Tally":
-        if not isinstance(other, Tally):
-            return NotImplemented
-        return Tally(
-            count=self.count + other.count,
-            theirs=self.theirs + other.theirs,
-            ours=self.ours + other.ours,
-        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -167,12 +172,11 @@ def compare(*, theirs: Iterable[DueLine], ours: Iterable[DueLine]) -> DueCompari
     tallies = dict.fromkeys(Match, Tally())
     differences = []
     for key in sorted(left.keys() | right.keys()):
-        their, our = left.get(key), right.get(key)
-        match = Match.EQUAL
-        if their != our:
-            differences.append(DueDifference(theirs=their, ours=our))
-            match = differences[-1].match
-        tallies[match] += Tally(count=1, theirs=_amount(their, ""), ours=_amount(our, ""))
+        found = DueDifference(theirs=left.get(key), ours=right.get(key))
+        is_equal = found.theirs == found.ours
+        tallies[Match.EQUAL if is_equal else found.match] += found.tally
+        if not is_equal:
+            differences.append(found)
     return DueComparison(tallies=tallies, differences=tuple(differences))
 
 
