@@ -10,6 +10,7 @@ from chalicelib.adapters.file_dialects import DEFAULT, CsvFormat
 from chalicelib.adapters.funder_files import S3FunderFiles
 from chalicelib.adapters.funder_layouts import FUNDER_LAYOUTS
 from chalicelib.domain.deduction import facts_of
+from chalicelib.domain.due_comparison import DueComparison, compare
 from chalicelib.domain.funder import Agreement, ConfirmationLine, DueLine, RepaymentLine
 from chalicelib.domain.loan import Mode
 from chalicelib.domain.money import Money
@@ -51,6 +52,7 @@ class FunderWorld(FileWorld):
             due_lists=self.due_lists,
             objects=self.objects,
             writer=self.writer,
+            match=line_by_line,
             funders=self.funders,
         )
 
@@ -140,6 +142,11 @@ class FunderWorld(FileWorld):
     def skips(self) -> dict[str, str]:
         """Why dues were not sent, by order number."""
         return {no: skip.reason.value for no, skip in sorted(self.journal.skips.items())}
+
+
+def line_by_line(*, funder_id, batch, ours) -> DueComparison:
+    """Compare as the engine does, without one."""
+    return compare(theirs=[line.record for line in batch.lines()], ours=ours())
 
 
 # --- days -------------------------------------------------------------------------------

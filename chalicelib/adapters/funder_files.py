@@ -1,17 +1,19 @@
 """Files for funders, in the exchange bucket: each as its funder has agreed to read it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-from chalicelib.adapters import file_writer
-from chalicelib.adapters.file_dialects import CsvFormat, Dialect
+from chalicelib.adapters import due_matching, file_writer
+from chalicelib.adapters.file_dialects import Dialect
+from chalicelib.adapters.file_screen import ScreenedFormat
 from chalicelib.adapters.funder_layouts import FUNDER_LAYOUTS
 from chalicelib.adapters.funders import dialect_of
-from chalicelib.domain.funder import Funder
+from chalicelib.domain.due_comparison import DueComparison
+from chalicelib.domain.funder import DueLine, Funder
 from chalicelib.flows.funder_ports import FunderFile, Written
-from chalicelib.flows.landing import MANIFEST_SUFFIX
+from chalicelib.flows.landing import MANIFEST_SUFFIX, Batch
 from chalicelib.flows.ports import ObjectStore
 
 
@@ -44,6 +46,23 @@ class S3FunderFiles:
         )
 
 
-def format_of(funder: Funder, kind: str, dialects: Mapping[str, Dialect]) -> CsvFormat[Any]:
+def format_of(funder: Funder, kind: str, dialects: Mapping[str, Dialect]) -> ScreenedFormat[Any]:
     """Give how a funder's files of a kind are read."""
-    return CsvFormat(layout=FUNDER_LAYOUTS[kind], dialect=dialect_of(funder, kind, dialects))
+    return ScreenedFormat(layout=FUNDER_LAYOUTS[kind], dialect=dialect_of(funder, kind, dialects))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DueMatcher:
+    """Compares due files of any size with our lines, in each funder's dialect."""
+
+    funders: Mapping[str, Funder]
+    dialects: Mapping[str, Dialect]
+
+    def __call__(
+        self, *, funder_id: str, batch: Batch[DueLine], ours: Callable[[], Iterable[DueLine]]
+    ) -> DueComparison:
+        form = format_of(self.funders[funder_id], "due", self.dialects)
+        return due_matching.match(
+            theirs=due_matching.DueFile(form=form, opened=batch.opened),
+            ours=due_matching.as_file(ours),
+        )

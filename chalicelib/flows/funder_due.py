@@ -12,12 +12,12 @@ from datetime import date, datetime, time
 
 from chalicelib.domain.deduction import SkipReason
 from chalicelib.domain.due_clearance import Clearance, Verdict, facts_of, held_of, verdict_of
-from chalicelib.domain.due_comparison import DueComparison, compare, difference_lines
+from chalicelib.domain.due_comparison import DueComparison, difference_lines
 from chalicelib.domain.funder import DueLine, Funder, WithoutFile
 from chalicelib.domain.run import Run
 from chalicelib.flows import due_list
 from chalicelib.flows.file_ports import NotYetError, RefusedFileError
-from chalicelib.flows.funder_ports import FunderFile, FunderFiles
+from chalicelib.flows.funder_ports import FunderFile, FunderFiles, MatchDues
 from chalicelib.flows.landing import Applied, Batch
 from chalicelib.flows.ports import DueLists, ObjectStore, Runs
 
@@ -36,6 +36,7 @@ class Desk:
     due_lists: DueLists
     objects: ObjectStore
     writer: FunderFiles
+    match: MatchDues
     funders: Mapping[str, Funder]
 
 
@@ -112,9 +113,10 @@ def _not_taken(*, batch: Batch[DueLine], funder_id: str, desk: Desk) -> Applied:
 
 
 def _compared(*, batch: Batch[DueLine], listed: Run, funder_id: str, desk: Desk) -> DueComparison:
-    compared = compare(
-        ours=_our_lines(listed=listed, funder_id=funder_id, desk=desk),
-        theirs=(line.record for line in batch.lines() if line.record),
+    compared = desk.match(
+        funder_id=funder_id,
+        batch=batch,
+        ours=lambda: _our_lines(listed=listed, funder_id=funder_id, desk=desk),
     )
     told = due_list.funders_of(listed).get(funder_id, {"amount_fen": 0})
     if compared.ours.fen != told["amount_fen"]:

@@ -1,11 +1,14 @@
 """What a day with funders needs from the outside world, beside ports.py and file_ports.py."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from chalicelib.domain.due_comparison import DueComparison
+from chalicelib.domain.funder import DueLine
 from chalicelib.domain.money import Money
+from chalicelib.flows.landing import Batch
 
 
 class FunderFile(StrEnum):
@@ -33,3 +36,13 @@ class FunderFiles(Protocol):
         self, *, kind: FunderFile, funder_id: str, key: str, lines: Iterable[object]
     ) -> Written:
         """Write a file and then its manifest; the same lines make the same bytes."""
+
+
+class MatchDues(Protocol):
+    def __call__(
+        self, *, funder_id: str, batch: Batch[DueLine], ours: Callable[[], Iterable[DueLine]]
+    ) -> DueComparison:
+        """Compare a funder's due file with our lines, as `due_comparison.compare` does.
+
+        Each call of `ours` makes our lines anew, the same.
+        """

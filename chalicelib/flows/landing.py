@@ -51,7 +51,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Batch(Generic[Record]):
-    """A file that has landed whole; each call of `lines` streams it anew, the same bytes."""
+    """A file that has landed whole; `lines` and `opened` stream it anew, always the same bytes."""
 
     key: str
     sha256: str
@@ -60,6 +60,7 @@ class Batch(Generic[Record]):
     rows: int
     amount: Money
     lines: Callable[[], Iterator[Line[Record]]]
+    opened: Callable[[], Iterator[bytes]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -283,6 +284,7 @@ def _batch(
         rows=counted.rows,
         amount=counted.amount,
         lines=lambda: route.format.lines(desk.objects.open(stored.key, etag=stored.etag)),
+        opened=lambda: desk.objects.open(stored.key, etag=stored.etag),
     )
 
 
