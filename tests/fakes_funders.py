@@ -36,6 +36,14 @@ F1 = FUNDER.funder_id
 TOMORROW = date(2026, 11, 25)
 
 
+class Clearing:
+    """Clears by what due files have come to."""
+
+    def __init__(self, desk: funder_due.Desk) -> None:
+        self.begin = partial(funder_due.begin, desk=desk)
+        self.clear = partial(funder_due.clear, desk=desk)
+
+
 class FunderWorld(FileWorld):
     """The world, with FUNDER's files."""
 
@@ -58,7 +66,7 @@ class FunderWorld(FileWorld):
 
     @property
     def rounds(self) -> deduction_round.Desk:
-        return replace(super().rounds, clearing=partial(funder_due.clear, desk=self.due))
+        return replace(super().rounds, clearing=Clearing(self.due))
 
     @property
     def repaying(self) -> early_repayment.Desk:

@@ -54,7 +54,13 @@ def sweep(event: CloudWatchEvent) -> dict[str, object]:
     report = sweeping.run(now=scheduled_at(event), desk=wiring.sweeps())
     count("UnknownOrders", report.unknown)
     count("WaitingDues", report.waiting)
-    return {"unknown": report.unknown, "waiting": report.waiting, "started": report.started}
+    return {
+        "unknown": report.unknown,
+        "waiting": report.waiting,
+        "started": report.started,
+        "written": report.written,
+        "brought": report.brought,
+    }
 
 
 @bp.schedule(Cron(0, "3-10", "*", "*", "?", "*"))  # hourly, 11:00 to 18:00
@@ -73,4 +79,5 @@ def watch(event: CloudWatchEvent) -> tuple[str, ...]:
     late = watching.late(now=scheduled_at(event), desk=wiring.watches())
     count("Late", len(late))
     count("BillMissing", sum("reconciliation" in job for job in late))
+    count("DueFileMissing", sum("funder_due" in job for job in late))
     return late

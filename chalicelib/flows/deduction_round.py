@@ -34,9 +34,14 @@ UNFINISHED_NAMED_MAX = 500
 """How many orders without an end a run item names; of more, it tells the number alone."""
 
 
-def without_funders(*, business_date: date, now: datetime) -> Mapping[str, Clearance]:  # noqa: ARG001
-    """Clear nobody: where no funder is known, nothing of any goes out."""
-    return {}
+class WithoutFunders:
+    """Clears nobody: where no funder is known, nothing of any goes out."""
+
+    def begin(self, *, business_date: date, now: datetime) -> None:
+        """Do nothing."""
+
+    def clear(self, *, business_date: date, now: datetime) -> Mapping[str, Clearance]:  # noqa: ARG002
+        return {}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,7 +54,7 @@ class Desk:
     walks: Queue[WalkMessage]
     deductions: Queue[DeductionMessage]
     shards: int
-    clearing: Clearing = without_funders
+    clearing: Clearing = field(default_factory=WithoutFunders)
 
 
 class DueListMissingError(Exception):
@@ -95,7 +100,7 @@ def start(*, business_date: date, round_no: int, now: datetime, desk: Desk) -> R
             if shard not in run.parts
         )
         # After the shards are on their way: no funder's file delays what is ours alone.
-        desk.clearing(business_date=business_date, now=now)
+        desk.clearing.begin(business_date=business_date, now=now)
     return run
 
 
@@ -126,7 +131,7 @@ def _send_cleared(
 
     What may go is read once for the shard, and never changes: done twice, it ends the same.
     """
-    cleared = desk.clearing(business_date=run.business_date, now=now)
+    cleared = desk.clearing.clear(business_date=run.business_date, now=now)
     going = []
     for line in lines:
         message = message_of(line, run.business_date, round_no)

@@ -21,6 +21,7 @@ from chalicelib.flows import (
 from chalicelib.flows.ports import LandedMessage, Queue, Runs
 
 DAYS_BACK = 30
+YESTERDAY = 1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,7 +50,15 @@ def run(*, now: datetime, desk: Desk) -> Report:
     brought: list[str] = []
     for business_date in _open_days(now, desk):
         brought += _waiting(business_date, desk)
-        written += _write(business_date, now, desk)
+        # What is older is written by the close of day, which comes by once an hour.
+        if now.date() - business_date <= timedelta(days=YESTERDAY):
+            written += repayment_file.write(
+                business_date=business_date, now=now, desk=desk.repaying
+            )
+        if now.date() - business_date == timedelta(days=YESTERDAY):
+            written += funder_reconciliation.write(
+                business_date=business_date, now=now, desk=desk.settling
+            )
     desk.landed.put(LandedMessage(key=key) for key in brought)
     return Report(written=tuple(written), brought=tuple(brought))
 
@@ -58,9 +67,11 @@ def open_points(*, business_date: date, now: datetime, desk: Desk) -> Sequence[s
     """Write what can be written of a date that is over, and say what keeps it open."""
     if not desk.funders:
         return ()
-    _write(business_date, now, desk)
+    paid = repayment_file.paid_by_funder(business_date=business_date, books=desk.repaying.books)
+    repayment_file.write(business_date=business_date, now=now, desk=desk.repaying, paid=paid)
+    funder_reconciliation.write(business_date=business_date, now=now, desk=desk.settling, paid=paid)
     return funder_reconciliation.open_points(
-        business_date=business_date, now=now, desk=desk.settling, files=desk.files
+        business_date=business_date, paid=paid, now=now, desk=desk.settling, files=desk.files
     )
 
 
@@ -74,22 +85,13 @@ def open_discrepancies(*, business_date: date, desk: Desk) -> int:
     )
 
 
-def _write(business_date: date, now: datetime, desk: Desk) -> Sequence[str]:
-    written = repayment_file.write(business_date=business_date, now=now, desk=desk.repaying)
-    if business_date < now.date():
-        written += funder_reconciliation.write(
-            business_date=business_date, now=now, desk=desk.settling
-        )
-    return written
-
-
 def _open_days(now: datetime, desk: Desk) -> Iterator[date]:
     """Name the days that are not closed: the last two, and those before them that have a list."""
     for days_ago in range(DAYS_BACK + 1 if desk.funders else 0):
         business_date = now.date() - timedelta(days=days_ago)
         is_listed = desk.runs.get(business_date, due_list.JOB) is not None
         is_closed = _is_done(reconciliation.CLOSE_JOB, business_date, desk)
-        if not is_closed and (is_listed or days_ago <= 1):
+        if not is_closed and (is_listed or days_ago <= YESTERDAY):
             yield business_date
 
 

@@ -162,16 +162,19 @@ def _held_key(funder_id: str, batch: Batch[DueLine]) -> str:
 # --- the round --------------------------------------------------------------------------
 
 
-def clear(*, business_date: date, now: datetime, desk: Desk) -> Mapping[str, Clearance]:
-    """Say what of each listed funder's dues may go out; from the first call on it stands."""
+def begin(*, business_date: date, now: datetime, desk: Desk) -> Mapping[str, Run]:
+    """Let stand what each listed funder's files have come to; from the first call on it does."""
     listed = due_list.funders_of(desk.runs.get(business_date, due_list.JOB))
     return {
-        funder_id: _clearance(
-            run=_frozen(business_date=business_date, funder_id=funder_id, now=now, desk=desk),
-            desk=desk,
-        )
+        funder_id: _frozen(business_date=business_date, funder_id=funder_id, now=now, desk=desk)
         for funder_id in sorted(listed)
     }
+
+
+def clear(*, business_date: date, now: datetime, desk: Desk) -> Mapping[str, Clearance]:
+    """Say what of each listed funder's dues may go out: by what stands, see `begin`."""
+    begun = begin(business_date=business_date, now=now, desk=desk)
+    return {funder_id: _clearance(run=run, desk=desk) for funder_id, run in begun.items()}
 
 
 def _frozen(*, business_date: date, funder_id: str, now: datetime, desk: Desk) -> Run:

@@ -27,6 +27,7 @@ from chalicelib.flows.file_versions import Shelf, Version
 from chalicelib.flows.funder_ports import FunderFile, FunderFiles
 from chalicelib.flows.landing import Applied, Batch
 from chalicelib.flows.ports import ObjectStore
+from chalicelib.flows.repayment_file import Paid
 
 FILE_JOBS = "funder_reconciliation_"
 CONFIRMATION_JOBS = "funder_confirmation_"
@@ -87,7 +88,9 @@ def folder_of(funder_id: str, business_date: date) -> str:
 # --- our file ---------------------------------------------------------------------------
 
 
-def write(*, business_date: date, now: datetime, desk: Desk) -> tuple[str, ...]:
+def write(
+    *, business_date: date, now: datetime, desk: Desk, paid: Paid | None = None
+) -> tuple[str, ...]:
     """Write each funder's reconciliation file of a date, as soon as nothing of it is open.
 
     Safe to repeat: a file of the same orders is not written again, other orders are a new version.
@@ -95,7 +98,8 @@ def write(*, business_date: date, now: datetime, desk: Desk) -> tuple[str, ...]:
     if not _is_reconciled(business_date, desk):
         return ()
     runs, books = desk.reconciling.rounds.runs, desk.reconciling.rounds.books
-    paid = repayment_file.paid_by_funder(business_date=business_date, books=books)
+    if paid is None:
+        paid = repayment_file.paid_by_funder(business_date=business_date, books=books)
     listed = due_list.funders_of(runs.get(business_date, due_list.JOB))
     held_up = _funders_with_open_orders(business_date, desk)
     written: list[str] = []
@@ -308,13 +312,10 @@ def _check_ties(
 
 
 def open_points(
-    *, business_date: date, now: datetime, desk: Desk, files: landing.Desk
+    *, business_date: date, paid: Paid, now: datetime, desk: Desk, files: landing.Desk
 ) -> Sequence[str]:
     """Say what of a date is not agreed with the funders that had a part in it."""
     runs = desk.reconciling.rounds.runs
-    paid = repayment_file.paid_by_funder(
-        business_date=business_date, books=desk.reconciling.rounds.books
-    )
     listed = due_list.funders_of(runs.get(business_date, due_list.JOB))
     found = []
     for funder_id in sorted({*listed, *paid}):

@@ -289,11 +289,13 @@ class DueLists(Protocol):
 
 
 class Clearing(Protocol):
-    def __call__(self, *, business_date: date, now: datetime) -> Mapping[str, Clearance]:
-        """Say, by funder, what may go out on a date, and let it stand from then on.
+    """What of the funders' dues may go out: the first call of a date decides, all later read it."""
 
-        The first call of a date decides, whatever files land later; every other reads that.
-        """
+    def begin(self, *, business_date: date, now: datetime) -> None:
+        """Let stand from now on what the funders' files have come to, whatever lands later."""
+
+    def clear(self, *, business_date: date, now: datetime) -> Mapping[str, Clearance]:
+        """Say, by funder, what may go out on a date; done twice, it says the same."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

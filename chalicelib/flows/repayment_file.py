@@ -19,6 +19,9 @@ from chalicelib.flows.ports import Books, ObjectStore, Runs
 
 JOBS = "funder_repayments_"
 
+Paid = Mapping[str, Mapping[str, Deduction]]
+"""A date's successful orders of joint loans, by funder and order number."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Desk:
@@ -50,12 +53,14 @@ def key_of(funder_id: str, business_date: date, version: int) -> str:
     return f"{folder}/repayments_v{version}.csv"
 
 
-def write(*, business_date: date, now: datetime, desk: Desk) -> tuple[str, ...]:
+def write(
+    *, business_date: date, now: datetime, desk: Desk, paid: Paid | None = None
+) -> tuple[str, ...]:
     """Write each funder's file of a date once its rounds are over, and what came later beside it.
 
     Until the cut-off what is later waits, so that an evening is one supplement and not many; then
     every pass writes what is new.  Safe to repeat: nothing new writes nothing.  Gives the keys of
-    what was written.
+    what was written.  `paid` is what `paid_by_funder` gives, where that is read already.
     """
     is_final = now >= datetime.combine(business_date, desk.cut_off, tzinfo=now.tzinfo)
     wanted = [
@@ -65,7 +70,8 @@ def write(*, business_date: date, now: datetime, desk: Desk) -> tuple[str, ...]:
     ]
     if not wanted and not is_final:
         return ()
-    paid = paid_by_funder(business_date=business_date, books=desk.books)
+    if paid is None:
+        paid = paid_by_funder(business_date=business_date, books=desk.books)
     written: list[str] = []
     known = desk.books.funders.keys() & {*wanted, *(paid if is_final else ())}
     for funder_id in sorted(known):
@@ -81,7 +87,7 @@ def write(*, business_date: date, now: datetime, desk: Desk) -> tuple[str, ...]:
     return tuple(written)
 
 
-def paid_by_funder(*, business_date: date, books: Books) -> Mapping[str, Mapping[str, Deduction]]:
+def paid_by_funder(*, business_date: date, books: Books) -> Paid:
     """Gather a date's successful orders of joint loans, by funder and order number."""
     records = [
         record

@@ -9,7 +9,14 @@ import pytest
 
 from chalicelib.domain.due_clearance import Clearance
 from chalicelib.domain.money import Money
-from chalicelib.flows import deduction, funder_due, funder_reconciliation, landing, repayment_file
+from chalicelib.flows import (
+    deduction,
+    funder_day,
+    funder_due,
+    funder_reconciliation,
+    landing,
+    repayment_file,
+)
 from chalicelib.flows.file_ports import RefusedFileError
 from chalicelib.flows.landing import Applied
 from chalicelib.flows.ports import AskMessage
@@ -223,8 +230,8 @@ class TestTwoConfirmationsAtOnce:
         for first, second in ((1, 2), (2, 1)):
             for world in broken_into(with_two, work=apply(first), by=apply(second)):
                 assert world.run("funder_confirmation_F1").totals["version"] == 2
-                left = funder_reconciliation.open_points(
-                    business_date=TODAY, now=tomorrow(12), desk=world.settling, files=world.arrivals
+                left = funder_day.open_points(
+                    business_date=TODAY, now=tomorrow(12), desk=world.funder_days
                 )
                 assert left == []
                 closed = world.discrepancies.of_day(TODAY, "funder-F1")
