@@ -21,7 +21,8 @@ from chalicelib.flows import (
 from chalicelib.flows.ports import LandedMessage, Queue, Runs
 
 DAYS_BACK = 30
-YESTERDAY = 1
+DAYS_WRITTEN = 2
+"""So long a day may wait in order: what was paid after midnight stands in the next day's bill."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,12 +51,13 @@ def run(*, now: datetime, desk: Desk) -> Report:
     brought: list[str] = []
     for business_date in _open_days(now, desk):
         brought += _waiting(business_date, desk)
+        days_ago = (now.date() - business_date).days
         # What is older is written by the close of day, which comes by once an hour.
-        if now.date() - business_date <= timedelta(days=YESTERDAY):
+        if days_ago <= DAYS_WRITTEN:
             written += repayment_file.write(
                 business_date=business_date, now=now, desk=desk.repaying
             )
-        if now.date() - business_date == timedelta(days=YESTERDAY):
+        if 0 < days_ago <= DAYS_WRITTEN:
             written += funder_reconciliation.write(
                 business_date=business_date, now=now, desk=desk.settling
             )
@@ -86,12 +88,12 @@ def open_discrepancies(*, business_date: date, desk: Desk) -> int:
 
 
 def _open_days(now: datetime, desk: Desk) -> Iterator[date]:
-    """Name the days that are not closed: the last two, and those before them that have a list."""
+    """Name the days that are not closed: the last ones, and those before them that have a list."""
     for days_ago in range(DAYS_BACK + 1 if desk.funders else 0):
         business_date = now.date() - timedelta(days=days_ago)
         is_listed = desk.runs.get(business_date, due_list.JOB) is not None
         is_closed = _is_done(reconciliation.CLOSE_JOB, business_date, desk)
-        if not is_closed and (is_listed or days_ago <= YESTERDAY):
+        if not is_closed and (is_listed or days_ago <= DAYS_WRITTEN):
             yield business_date
 
 
