@@ -58,6 +58,7 @@ controls = stores.controls
 inbox = stores.inbox
 requests = stores.requests
 runs = stores.runs
+split_repairs = stores.split_repairs
 throttles = stores.throttles
 _tables = stores.bound
 
@@ -99,6 +100,7 @@ def deductions() -> deduction.Desk:
         asks=queue("asks"),
         controls=controls(),
         window=settings().window,
+        split_repairs=split_repairs(),
     )
 
 
@@ -148,6 +150,7 @@ def sweeps() -> sweep.Desk:
         rounds=rounds(),
         active_orders=active_orders(),
         asks=queue("asks"),
+        split_repairs=split_repairs(),
         list_at=settings().list_at,
         round_at=settings().round_at,
         funders=with_funders().day(),

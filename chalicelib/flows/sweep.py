@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 
 from chalicelib.domain.run import Run
-from chalicelib.flows import active_orders, deduction_round, due_list, funder_day
+from chalicelib.flows import active_orders, deduction_round, due_list, funder_day, split_repair
 from chalicelib.flows.active_orders import ActiveOrders
 from chalicelib.flows.ports import AskMessage, Queue
+from chalicelib.flows.split_repair import SplitRepairs
 
 PATIENCE = timedelta(minutes=10)
 """How long a round's own messages are given before the sweep puts them again."""
@@ -26,6 +27,7 @@ class Desk:
     rounds: deduction_round.Desk
     active_orders: ActiveOrders
     asks: Queue[AskMessage]
+    split_repairs: SplitRepairs
     list_at: time
     round_at: tuple[time, ...]
     funders: funder_day.Desk | None = None
@@ -33,12 +35,13 @@ class Desk:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Report:
-    """What was found undone: orders without an end, dues nobody took up, jobs that never started.
+    """What was found undone: orders without an end, or not split, dues nobody took up, late jobs.
 
     And of funders' files: what was written, and what had waited and was brought again.
     """
 
     unknown: int = 0
+    unsplit: int = 0
     waiting: int = 0
     started: tuple[str, ...] = ()
     written: tuple[str, ...] = ()
@@ -70,6 +73,13 @@ def run(*, now: datetime, desk: Desk) -> Report:
                 unfinished += found.unfinished
                 unknown += found.totals.unknown.count
                 waiting += len(found.waiting)
+    unsplit = split_repair.undone(
+        now=now,
+        patience=PATIENCE,
+        repairs=desk.split_repairs,
+        journal=desk.rounds.books.journal,
+    )
+    unfinished += unsplit
     # One question each, unless earlier ones still wait for their turn.  Those of the ladder and of
     # orders just started are delayed, and always there: they keep nobody from being asked after.
     # Nor does a message that fails again and again: once an hour everybody is asked after.
@@ -81,6 +91,7 @@ def run(*, now: datetime, desk: Desk) -> Report:
     files = funder_day.run(now=now, desk=desk.funders) if desk.funders else funder_day.Report()
     return Report(
         unknown=unknown,
+        unsplit=len(unsplit),
         waiting=waiting,
         started=started,
         written=files.written,
