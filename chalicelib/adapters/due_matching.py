@@ -39,10 +39,6 @@ BOTH = (
 )
 
 
-class UntiedError(Exception):
-    """What is equal is not the same on both sides: a line stands twice in a list."""
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DueFile:
     """A due list as a file; each call of `opened` streams it anew, the same bytes."""
@@ -73,14 +69,17 @@ def match(*, theirs: DueFile, ours: DueFile) -> DueComparison:
 
     Without the engine they are compared row by row, in the memory of all their lines.
 
-    :raises UnusableFileError: if a line is bad.
-    :raises UntiedError: if one stands twice; whoever validated the files before knows that none does.
+    :raises UnusableFileError: if a line is bad, or stands twice.
     """
-    if not is_here():
+    if is_here():
         try:
-            return compare(theirs=theirs.lines(), ours=ours.lines())
-        except ValueError as error:
-            raise UntiedError from error
+            return _matched(theirs, ours)
+        except NotPlainError:
+            pass  # the row reader says which line it is
+    return compare(theirs=theirs.lines(), ours=ours.lines())
+
+
+def _matched(theirs: DueFile, ours: DueFile) -> DueComparison:
     with engine() as found:
         rows = [_load(found, "theirs", theirs), _load(found, "ours", ours)]
         sums = [Money(int(found.one(WHOLE, table))) for table in ("theirs", "ours")]
@@ -140,6 +139,6 @@ def _tallied(
         ours - both - tallies[Match.ONLY_OURS].count,
         sums[1] - tallies[Match.DIFFERS].ours - tallies[Match.ONLY_OURS].ours,
     ):
-        raise UntiedError
+        raise NotPlainError("what is equal is not the same on both sides: a line stands twice")
     tallies[Match.EQUAL] = Tally(count=equal[0], theirs=equal[1], ours=equal[1])
     return DueComparison(tallies=tallies, differences=differences)

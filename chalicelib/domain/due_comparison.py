@@ -5,12 +5,10 @@ from dataclasses import dataclass, fields
 from datetime import date
 from enum import StrEnum
 
-from chalicelib.domain.funder import DueLine
+from chalicelib.domain.funder import DueLine, NineAmounts
 from chalicelib.domain.money import ZERO, Money, total
 
-COMPARED = tuple(
-    field.name for field in fields(DueLine) if field.name not in {"loan_id", "instalment_no"}
-)
+COMPARED = ("due_on", *(field.name for field in fields(NineAmounts)))
 """The date and the nine amounts."""
 
 
