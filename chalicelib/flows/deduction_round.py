@@ -111,11 +111,7 @@ def send_out(*, message: WalkMessage, now: datetime, desk: Desk) -> Run:
         return run
     round_no = round_of(message.job)
     lines = tuple(_lines_of(message=message, round_no=round_no, desk=desk))
-    joint = [line for line in lines if line.mode == Mode.JOINT_LENDING]
-    alone = [line for line in lines if line.mode != Mode.JOINT_LENDING]
-    desk.deductions.put(message_of(line, run.business_date, round_no) for line in alone)
-    if joint:
-        _send_cleared(lines=joint, run=run, round_no=round_no, now=now, desk=desk)
+    _put(lines=lines, run=run, round_no=round_no, now=now, desk=desk)
     return desk.runs.put_part(
         business_date=message.business_date,
         job=message.job,
@@ -124,7 +120,16 @@ def send_out(*, message: WalkMessage, now: datetime, desk: Desk) -> Run:
     )
 
 
-def _send_cleared(
+def _put(*, lines: Sequence[DueLine], run: Run, round_no: int, now: datetime, desk: Desk) -> None:
+    """Send a shard's dues: what is ours alone first, for no funder's file may delay it."""
+    joint = [line for line in lines if line.mode == Mode.JOINT_LENDING]
+    alone = [line for line in lines if line.mode != Mode.JOINT_LENDING]
+    desk.deductions.put(message_of(line, run.business_date, round_no) for line in alone)
+    if joint:
+        _put_cleared(lines=joint, run=run, round_no=round_no, now=now, desk=desk)
+
+
+def _put_cleared(
     *, lines: Sequence[DueLine], run: Run, round_no: int, now: datetime, desk: Desk
 ) -> None:
     """Send what the funders' verdicts let go, and write of the others why they are held.
