@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from chalicelib.domain.deduction import Deduction, Kind
+from chalicelib.domain.deduction import Deduction
 from chalicelib.domain.due import InstalmentDue
 from chalicelib.domain.funder import DueLine, RepaymentLine
 from chalicelib.domain.money import NOTHING, Money, Part
@@ -28,8 +28,8 @@ def due_lines(*, loan_id: str, lines: Iterable[InstalmentDue]) -> tuple[DueLine,
 def repayment_lines(record: Deduction) -> tuple[RepaymentLine, ...]:
     """Give the lines that a successful order has in repayment and reconciliation files.
 
-    What a round collected of an instalment that was due before is called overdue; the fee is the
-    platform's alone and in no line.
+    All lines of an order are of its kind: what a round collects is scheduled, overdue instalments
+    and all.  The fee is the platform's alone and in no line.
 
     :raises UnpaidOrderError: if the order did not succeed.
     """
@@ -41,7 +41,7 @@ def repayment_lines(record: Deduction) -> tuple[RepaymentLine, ...]:
             trade_no=record.result.trade_no,
             loan_id=record.loan_id,
             instalment_no=line.instalment_no,
-            kind=_kind(record, line),
+            kind=record.kind,
             paid_at=record.result.paid_at,
             **nine_amounts(line),
         )
@@ -67,9 +67,3 @@ def nine_amounts(line: InstalmentDue) -> Mapping[str, Money]:
     funder = line.funder or NOTHING
     parts = {"": line.components, "funder_": funder, "platform_": line.components - funder}
     return {f"{party}{part}": whole.of(part) for party, whole in parts.items() for part in Part}
-
-
-def _kind(record: Deduction, line: InstalmentDue) -> Kind:
-    if record.kind is Kind.SCHEDULED and line.due_on < record.business_date:
-        return Kind.OVERDUE
-    return record.kind
