@@ -26,10 +26,7 @@ from chalicelib.flows.landing import Applied, Batch, Route
 from chalicelib.flows.ports import DueLists, LandedMessage, Queue
 from chalicelib.settings import settings
 
-
-@cache
-def catalogue() -> Mapping[str, Funder]:
-    return funders.read()
+catalogue = stores.funders
 
 
 @cache
