@@ -60,6 +60,8 @@ def sweep(event: CloudWatchEvent) -> dict[str, object]:
         "unsplit": report.unsplit,
         "waiting": report.waiting,
         "started": report.started,
+        "written": report.written,
+        "brought": report.brought,
     }
 
 
@@ -79,4 +81,5 @@ def watch(event: CloudWatchEvent) -> tuple[str, ...]:
     late = watching.late(now=scheduled_at(event), desk=wiring.watches())
     count("Late", len(late))
     count("BillMissing", sum("reconciliation" in job for job in late))
+    count("DueFileMissing", sum("funder_due" in job for job in late))
     return late

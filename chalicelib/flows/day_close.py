@@ -6,7 +6,14 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from chalicelib.domain.run import Run
-from chalicelib.flows import active_orders, deduction_round, due_list, landing, reconciliation
+from chalicelib.flows import (
+    active_orders,
+    deduction_round,
+    due_list,
+    funder_day,
+    landing,
+    reconciliation,
+)
 
 JOB = reconciliation.CLOSE_JOB
 DAYS_BACK = 30
@@ -21,6 +28,7 @@ class Desk:
     files: landing.Desk
     channels: tuple[str, ...]
     round_count: int
+    funders: funder_day.Desk | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,7 +51,7 @@ def close(*, business_date: date, now: datetime, desk: Desk) -> Closing:
             if _unresolved(business_date, channel, desk):
                 # An older bill, still in work when the day was closed, may have written it.
                 _reconcile_again(business_date, channel, now, desk)
-        left = sum(_unresolved(business_date, channel, desk) for channel in desk.channels)
+        left = _all_unresolved(business_date, desk)
         return Closing(business_date=business_date, discrepancies=left)
     found = (
         *_open_jobs(business_date, desk),
@@ -51,12 +59,16 @@ def close(*, business_date: date, now: datetime, desk: Desk) -> Closing:
         # After the bills, for they may have settled what a round still counts as unknown.
         *_open_rounds(business_date, now, desk),
         *_open_repayments(business_date, desk),
+        *_open_funders(business_date, now, desk),
     )
     if not found:
         run = desk.rounds.runs.start(business_date=business_date, job=JOB, at=now)
         desk.rounds.runs.put_totals(run.completed(at=now, totals=_totals(business_date, desk)))
-    discrepancies = sum(_unresolved(business_date, channel, desk) for channel in desk.channels)
-    return Closing(business_date=business_date, open=found, discrepancies=discrepancies)
+    return Closing(
+        business_date=business_date,
+        open=found,
+        discrepancies=_all_unresolved(business_date, desk),
+    )
 
 
 def close_all(*, now: datetime, desk: Desk) -> tuple[Closing, ...]:
@@ -125,6 +137,23 @@ def _open_repayments(business_date: date, desk: Desk) -> Iterator[str]:
     )
     if left:
         yield f"borrowers started {len(left)} orders without an end"
+
+
+def _open_funders(business_date: date, now: datetime, desk: Desk) -> Iterator[str]:
+    """Say what is not agreed yet with those who lent beside us."""
+    if desk.funders:
+        yield from funder_day.open_points(business_date=business_date, now=now, desk=desk.funders)
+
+
+def _all_unresolved(business_date: date, desk: Desk) -> int:
+    with_funders = (
+        funder_day.open_discrepancies(business_date=business_date, desk=desk.funders)
+        if desk.funders
+        else 0
+    )
+    return with_funders + sum(
+        _unresolved(business_date, channel, desk) for channel in desk.channels
+    )
 
 
 def _unresolved(business_date: date, channel: str, desk: Desk) -> int:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 
 from chalicelib.domain.run import Run
-from chalicelib.flows import active_orders, deduction_round, due_list, split_repair
+from chalicelib.flows import active_orders, deduction_round, due_list, funder_day, split_repair
 from chalicelib.flows.active_orders import ActiveOrders
 from chalicelib.flows.ports import AskMessage, Queue
 from chalicelib.flows.split_repair import SplitRepairs
@@ -30,16 +30,22 @@ class Desk:
     split_repairs: SplitRepairs
     list_at: time
     round_at: tuple[time, ...]
+    funders: funder_day.Desk | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Report:
-    """What was found undone: orders without an end, or not split, dues nobody took up, late jobs."""
+    """What was found undone: orders without an end, or not split, dues nobody took up, late jobs.
+
+    And of funders' files: what was written, and what had waited and was brought again.
+    """
 
     unknown: int = 0
     unsplit: int = 0
     waiting: int = 0
     started: tuple[str, ...] = ()
+    written: tuple[str, ...] = ()
+    brought: tuple[str, ...] = ()
 
 
 def run(*, now: datetime, desk: Desk) -> Report:
@@ -81,7 +87,16 @@ def run(*, now: datetime, desk: Desk) -> Report:
         desk.asks.put(AskMessage(order_no=no, rung=None) for no in unfinished)
     # After the tallies, for they say whether the round before is over.
     started = tuple(_start_what_is_late(now=now, desk=desk))
-    return Report(unknown=unknown, unsplit=len(unsplit), waiting=waiting, started=started)
+    # Last, for no funder's file may keep a borrower's order from being looked after.
+    files = funder_day.run(now=now, desk=desk.funders) if desk.funders else funder_day.Report()
+    return Report(
+        unknown=unknown,
+        unsplit=len(unsplit),
+        waiting=waiting,
+        started=started,
+        written=files.written,
+        brought=files.brought,
+    )
 
 
 def _start_what_is_late(*, now: datetime, desk: Desk) -> list[str]:

@@ -1,11 +1,12 @@
 """Say what is late or missing, so that a person is called before a borrower calls."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 
+from chalicelib.domain.funder import Funder
 from chalicelib.domain.run import Run
-from chalicelib.flows import deduction_round, due_list
+from chalicelib.flows import deduction_round, due_list, funder_due
 from chalicelib.flows.ports import Runs
 
 LIST_PATIENCE = timedelta(minutes=30)
@@ -15,7 +16,7 @@ DAYS_BACK = 30
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Desk:
-    """When each job is expected, and the channel whose bill is."""
+    """When each job is expected, the channel whose bill is, and the funders whose due files are."""
 
     runs: Runs
     channel: str
@@ -23,6 +24,7 @@ class Desk:
     round_at: tuple[time, ...]
     bill_by: time = time(10, 30)
     close_by: time = time(18, 0)
+    funders: Mapping[str, Funder] = field(default_factory=dict)
 
 
 def late(*, now: datetime, desk: Desk) -> tuple[str, ...]:
@@ -40,6 +42,10 @@ def _late(now: datetime, desk: Desk) -> Iterator[str]:
         job = deduction_round.job_of(round_no)
         if _is_past(at, ROUND_PATIENCE, now) and not _is_complete(runs.get(job)):
             yield f"{today} {job}"
+    for funder_id in funder_due.missing(
+        business_date=today, at=now.time(), runs=desk.runs, funders=desk.funders
+    ):
+        yield f"{today} {funder_due.job_of(funder_id)}"
     if last and desk.runs.get(yesterday, due_list.JOB) is None:
         yield f"{yesterday} {due_list.JOB}"
     for days_ago in range(1, DAYS_BACK + 1):
