@@ -72,9 +72,15 @@ class CrowdedWatch(CloserWatch):
     def __call__(
         self, service: str, operation: str, parameters: Mapping[str, Any], is_done: bool
     ) -> None:
+        slow = self._crowd.slow
+        if not is_done:  # what is watched of a call is what stands when it is made
+            slow.before(service, operation, parameters)
         super().__call__(service, operation, parameters, is_done)
-        if is_done and self._crowd.is_fatal(operation, parameters.get("TableName", "")):
+        if not is_done:
+            return
+        if self._crowd.is_fatal(operation, parameters.get("TableName", "")):
             raise Crash
+        slow.after(service, operation, parameters)
 
 
 class HungError(BaseException):

@@ -1,9 +1,12 @@
 """The mutants themselves: each is where it says, changes what runs, and leaves no trace."""
 
+from random import Random  # noqa: TID251  seeded
+
 import pytest
 
 from tests.simulation.hunt import BY_NAME, MUTANTS, Found, Ground, hunted, table, write
 from tests.simulation.mutants import Constant, Edit, Living, MissingPatchPointError, asleep, mutant
+from tests.simulation.tasks import Tasks
 
 FAST = (
     "posted_before_recorded",
@@ -11,8 +14,12 @@ FAST = (
     "not_exist_is_failed",
     "round_2_takes_unknown",
     "penalty_one_day_more",
+    "words_not_kept",
+    "sent_notice_joined",
+    "journal_read_before_head",
 )
 SEEDS_MAX = 12
+CROWDED_SEEDS = range(101, 121)
 REACHING_SEEDS = (*range(1, 4), 14, *range(30, 80))
 
 
@@ -63,6 +70,45 @@ class TestAMutant:
                     break
 
         assert set(living.places) - living.reached == set()
+
+
+class TestACrowdedDay:
+    def test_of_the_real_code_holds_every_invariant(self, ground):
+        failed = {seed: wrongs for seed in CROWDED_SEEDS if (wrongs := ground.wrongs(seed))}
+
+        assert failed == {}
+
+    def test_is_one_day_to_the_last_call(self, ground):
+        def trace(seed):
+            ground.wrongs(seed)
+            return ground.world.trace.hexdigest()
+
+        once = [trace(seed) for seed in CROWDED_SEEDS[:4]]
+
+        assert once == [trace(seed) for seed in CROWDED_SEEDS[:4]]
+
+
+class TestWhoHangs:
+    def test_goes_on_no_sooner_than_his_time_and_others_go_on_meanwhile(self):
+        tasks, told = Tasks(), []
+        tasks.begin(Random(1))
+
+        def slow():
+            tasks.hang(until=5.0)
+            told.append("slow")
+
+        tasks.start("slow", slow, lambda _: None)
+        tasks.step()
+        tasks.start("other", lambda: told.append("other"), lambda _: None)
+        tasks.step()
+        tasks.wake(4.9)
+
+        assert (len(tasks), tasks.next_at(), told) == (0, 5.0, ["other"])
+
+        tasks.wake(5.0)
+        tasks.step()
+
+        assert (len(tasks), tasks.next_at(), told) == (0, None, ["other", "slow"])
 
 
 class TestTheHunt:
