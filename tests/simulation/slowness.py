@@ -52,7 +52,7 @@ TWICE_MAX = 6
 
 
 class Slowness:
-    """Has Lambdas hang, and others come meanwhile; a day of its own chances."""
+    """Has Lambdas hang, and others come meanwhile; `visited` are the loans they came to pay."""
 
     def __init__(self, day: "Day") -> None:
         self._day = day
@@ -60,6 +60,7 @@ class Slowness:
         self._is_slow = self._rng.random() < 0.7
         self._left = HANGS_MAX
         self._visits = 0
+        self.visited: set[str] = set()
         self._twice_left = TWICE_MAX
         is_calm = day.plan.weather.name == "calm"
         self._seconds = SECONDS_CALM if is_calm else SECONDS
@@ -142,6 +143,7 @@ class Slowness:
             taps=1,
         )
         self._visits += 1
+        self.visited.add(day.plan.sample.loans[loan].loan_id)
         place = len(day.plan.visits) + self._visits
         for tab, seconds in enumerate(after):
             come = partial(day.borrowers._come, place, visit, tab)

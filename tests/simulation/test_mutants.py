@@ -1,10 +1,11 @@
 """The mutants themselves: each is where it says, changes what runs, and leaves no trace."""
 
+from dataclasses import replace
 from random import Random  # noqa: TID251  seeded
 
 import pytest
 
-from tests.simulation.hunt import BY_NAME, MUTANTS, Found, Ground, hunted, table, write
+from tests.simulation.hunt import BY_NAME, MUTANTS, Found, Ground, hunted, write
 from tests.simulation.mutants import Constant, Edit, Living, MissingPatchPointError, asleep, mutant
 from tests.simulation.tasks import Tasks
 
@@ -118,7 +119,7 @@ class TestTheHunt:
 
         assert 1 <= found.seed <= SEEDS_MAX
 
-    def test_writes_its_table_between_the_markers_and_nothing_else(self, tmp_path):
+    def test_writes_its_rows_between_the_markers_and_nothing_else(self, tmp_path):
         proof = tmp_path / "proof.md"
         proof.write_text("# Proof\n\n<!-- mutants -->\nold\n<!-- /mutants -->\n\nThe rest.\n")
         killed = Found(name="slot_not_checked", seed=3, checker="a_checker", wrong="I1 LN1")
@@ -131,4 +132,21 @@ class TestTheHunt:
         assert text.endswith("<!-- /mutants -->\n\nThe rest.\n")
         assert "| 3 | a checker: I1 LN1 |" in text
         assert "no difference: rounds and borrowers pay whole dues" in text
-        assert "**lives**" in table([Found(name="slot_not_checked", days=9)], days=9)
+
+    def test_writes_a_row_anew_and_leaves_the_others(self, tmp_path):
+        proof = tmp_path / "proof.md"
+        proof.write_text("<!-- mutants --><!-- /mutants -->")
+        alive = Found(name="slot_not_checked", days=9)
+        killed = Found(name="hold_not_checked", seed=3, checker="a_checker", wrong="I7 LN1")
+        write(proof, [alive, killed], days=9)
+        assert "1 are noticed within 9 days, 0 make no difference and say why, 1 are" in (
+            proof.read_text()
+        )
+
+        write(proof, [replace(alive, seed=8, checker="a_checker", wrong="I8 LN2")], days=9)
+
+        text = proof.read_text()
+        assert "2 guards removed, one at a time: 2 are noticed within 9 days" in text
+        assert "| 8 | a checker: I8 LN2 |" in text
+        assert "| 3 | a checker: I7 LN1 |" in text
+        assert "**lives**" not in text
