@@ -293,6 +293,7 @@ def missed_days_are_made_up_for(books: Books) -> Iterator[str]:
         return
     missed = crowd.days_without_list if crowd else 0
     visited = {plan.sample.loans[visit.loan].loan_id for visit in plan.visits if visit.at < 9.0}
+    visited |= crowd.slow.visited if crowd else set()
     visited |= {
         loan_id
         for loan_id, paid in books.paid_of_loan.items()

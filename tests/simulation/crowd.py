@@ -21,6 +21,7 @@ from tests.simulation.gateway import Phone
 from tests.simulation.outside import FOREIGN_KEYS, Response
 from tests.simulation.plan import Visit
 from tests.simulation.rows import fen, text
+from tests.simulation.slowness import Slowness
 from tests.simulation.tokens import token_of
 
 if TYPE_CHECKING:
@@ -42,6 +43,9 @@ FATAL = {
 }
 """How often a Lambda dies right after it has written there."""
 
+FATAL_TO_BILLS = {"journal": 0.3}
+"""Somebody who dies between the record and the loan leaves an order that holds its slot."""
+
 FATAL_UNTIL = 37.0
 BY_HAND = "asked for by hand"
 OFTEN = (
@@ -60,6 +64,7 @@ class Crowd:
         day.crowd = self  # type: ignore[attr-defined]
         self._day = day
         self._rng = Random(f"crowd of {day.plan.seed}")
+        self.slow = Slowness(day)
         self.wrongs: list[str] = []
         self.days_without_list = 0
         self.reported: dict[str, str] = {}
@@ -87,8 +92,9 @@ class Crowd:
         day = self._day
         if operation not in {"PutItem", "UpdateItem"} or not day.plan.weather.call:
             return False
-        chance = FATAL.get(table.rpartition("-")[2], 0.0)
-        return self._rng.random() < chance and day.hours(day.world.clock.seconds) < FATAL_UNTIL
+        hours, about = day.hours(day.world.clock.seconds), table.rpartition("-")[2]
+        fatal = FATAL | FATAL_TO_BILLS if hours > HONEST_FROM else FATAL
+        return self._rng.random() < fatal.get(about, 0.0) and hours < FATAL_UNTIL
 
     # --- jobs ---------------------------------------------------------------------------
 

@@ -24,10 +24,17 @@ RUSH = 0.5
 """How many of those who come all come at one moment."""
 
 JUST_BEFORE_LIST = 10 / 60 - 2 / 3600
+DUE = 10
+"""So many loans of a book, the first ones, are due on its day."""
+
 TWO_LINES = 15
 """The place in a book of the loan that owes two instalments: the older one may be paid alone."""
 
 RELEASED_AT = 12.2
+AFTER_BILL = 34.3
+"""When the platform answers again, if the bill has come before."""
+
+KEPT_OUT = ("processing_then_fail", "succeed")
 
 
 def crowded(plan: Plan) -> Plan:
@@ -39,10 +46,17 @@ def crowded(plan: Plan) -> Plan:
     faults = list(plan.faults)
     if plan.weather.name == "calm" and rng.random() < 0.4:
         faults.append(Fault(number=len(faults), kind="job_missing", about="make_due_list"))
+    if rng.random() < 0.15:
+        visit, outcome = _keeping_a_round_out(rng, plan)
+        visits = tuple(sorted((*visits, visit), key=lambda each: each.at))
+        faults.append(Fault(number=len(faults), **outcome))
     if plan.weather.name != "calm":
         agreements = [loan.agreement_no for loan in plan.sample.loans]
         for facts in _more_faults(rng, [agreements[place] for place in hot], agreements):
             faults.append(Fault(number=len(faults), **facts))
+        if any(fault.until == AFTER_BILL for fault in faults):
+            # A bill that is right need not come again: it stays with what it left open.
+            faults = [fault for fault in faults if fault.kind != "bill"]
     return replace(plan, visits=visits, faults=tuple(faults))
 
 
@@ -87,6 +101,22 @@ def _neighbours(rng: Random, loan: int, loans: int) -> Iterator[Visit]:
         )
 
 
+def _keeping_a_round_out(rng: Random, plan: Plan) -> tuple[Visit, Mapping[str, Any]]:
+    """A borrower's order is still at work when the round comes, and fails: the next may take it."""
+    place = rng.randrange(DUE)
+    visit = Visit(
+        at=8.0 - 1 / 3600,
+        loan=place,
+        kind="instalment",
+        recut="reduce_instalment",
+        amount_share=0.0,
+        tabs=1,
+        taps=1,
+    )
+    agreement = plan.sample.loans[place].agreement_no
+    return visit, {"kind": "outcome", "about": agreement, "more": KEPT_OUT}
+
+
 def _more_faults(rng: Random, hot: list[str], agreements: list[str]) -> Iterator[Mapping[str, Any]]:
     if rng.random() < 0.2:
         yield {"kind": "outcome", "about": rng.choice(agreements), "more": (LIE,)}
@@ -102,5 +132,5 @@ def _more_faults(rng: Random, hot: list[str], agreements: list[str]) -> Iterator
             yield {"kind": "outcome", "about": agreement, "more": rng.choice(AT_NIGHT)}
         for ordinal in range(1, NOTIFICATIONS_LOST):
             yield {"kind": "notification_lost", "at": float(ordinal)}
-        ends = rng.choice((33.9, 33.9, 34.3))
+        ends = rng.choice((33.9, AFTER_BILL))
         yield {"kind": "platform_down", "at": begins, "until": ends}

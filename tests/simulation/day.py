@@ -204,6 +204,7 @@ class Day:
                 self._appointments[0].at if self._appointments else None,
                 self.world.sqs.next_at(),
                 self.notifications.next_at(),
+                self.world.tasks.next_at(),
             )
             if moment is not None
         ]
@@ -211,6 +212,7 @@ class Day:
             return False
         self.world.clock.move_to(max(min(moments), self.world.clock.seconds))
         now = self.world.clock.seconds
+        self.world.tasks.wake(now)
         while self._appointments and self._appointments[0].at <= now:
             heapq.heappop(self._appointments).keep()
         return True

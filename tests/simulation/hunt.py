@@ -5,6 +5,7 @@ seed without the mutant.  What judges is the production code as it is, never the
 """
 
 import argparse
+import re
 import signal
 import sys
 import time
@@ -59,6 +60,8 @@ SECONDS_MAX = 60
 RETRY_DPD_MAX = 35
 PROOF = Path("docs/proof.md")
 BEGINS, ENDS = "<!-- mutants -->", "<!-- /mutants -->"
+ROW = re.compile(r"\| `(\w+)`:")
+SAME, LIVES = "no difference:", "**lives**"
 JUDGES = (*CHECKERS, *(each for each in MORE_CHECKERS if each not in CHECKERS))
 
 
@@ -72,9 +75,15 @@ class CrowdedWatch(CloserWatch):
     def __call__(
         self, service: str, operation: str, parameters: Mapping[str, Any], is_done: bool
     ) -> None:
+        slow = self._crowd.slow
+        if not is_done:  # what is watched of a call is what stands when it is made
+            slow.before(service, operation, parameters)
         super().__call__(service, operation, parameters, is_done)
-        if is_done and self._crowd.is_fatal(operation, parameters.get("TableName", "")):
+        if not is_done:
+            return
+        if self._crowd.is_fatal(operation, parameters.get("TableName", "")):
             raise Crash
+        slow.after(service, operation, parameters)
 
 
 class HungError(BaseException):
@@ -222,8 +231,7 @@ def main(given: Sequence[str] | None = None) -> int:
     for each in _hunted(errands, jobs=asked.jobs):
         found.append(each)
         print(_told(each, len(found), len(wanted), time.perf_counter() - started), flush=True)
-        if not asked.only:
-            write(PROOF, found, days=asked.days)
+        write(PROOF, found, days=DAYS)
     alive = [each.name for each in found if not each.seed and not BY_NAME[each.name].same_because]
     print(f"{len(found)} mutants, {len(alive)} alive: {', '.join(alive) or 'none'}")
     return 1 if alive else 0
@@ -267,37 +275,40 @@ def _told(found: Found, number: int, count: int, seconds: float) -> str:
 
 
 def write(path: Path, found: Sequence[Found], *, days: int) -> None:
-    """Put the table between its markers; the rest of the file is left alone."""
+    """Put the rows of what was found into the table; others, and the rest of the file, stay."""
     text = path.read_text(encoding="utf-8") if path.exists() else f"# Proof\n\n{BEGINS}\n{ENDS}\n"
     before, _, rest = text.partition(BEGINS)
-    _, _, after = rest.partition(ENDS)
-    path.write_text(f"{before}{BEGINS}\n{table(found, days=days)}{ENDS}{after}", encoding="utf-8")
+    standing, _, after = rest.partition(ENDS)
+    rows = {
+        **{named[1]: row for row in standing.splitlines() if (named := ROW.match(row))},
+        **{each.name: _row(BY_NAME[each.name], each) for each in found},
+    }
+    path.write_text(f"{before}{BEGINS}\n{table(rows, days=days)}{ENDS}{after}", encoding="utf-8")
 
 
-def table(found: Sequence[Found], *, days: int) -> str:
-    """Write what became of the mutants, area by area, as Markdown."""
-    killed = [each for each in found if each.seed]
-    same = [each for each in found if not each.seed and BY_NAME[each.name].same_because]
-    alive = len(found) - len(killed) - len(same)
+def table(rows: Mapping[str, str], *, days: int) -> str:
+    """Write the rows of the mutants, by their names, area by area, as Markdown."""
+    known = {name: rows[name] for name in BY_NAME if name in rows}
+    same = sum(SAME in row for row in known.values())
+    alive = sum(LIVES in row for row in known.values())
     told = (
-        f"{len(found)} guards removed, one at a time: {len(killed)} are noticed within {days}"
-        f" days, {len(same)} make no difference and say why, {alive} are noticed by nobody."
+        f"{len(known)} guards removed, one at a time: {len(known) - same - alive} are noticed"
+        f" within {days} days, {same} make no difference and say why, {alive} are noticed by nobody."
     )
     lines = [
         told,
         "",
-        f"Written by `python -m tests.simulation.hunt --days {days}`.",
+        "Written by `python -m tests.simulation.hunt`; `--only NAME` writes that row anew.",
         "",
         "| guard removed | killed at seed | by |",
         "|---|---|---|",
     ]
     area = ""
-    for each in found:
-        mutant = BY_NAME[each.name]
-        if mutant.area != area:
-            area = mutant.area
+    for name, row in known.items():
+        if BY_NAME[name].area != area:
+            area = BY_NAME[name].area
             lines.append(f"| **{area}** | | |")
-        lines.append(_row(mutant, each))
+        lines.append(row)
     return "\n".join(lines) + "\n"
 
 
@@ -309,8 +320,8 @@ def _row(mutant: Mutant, found: Found) -> str:
         by = found.checker.replace("_", " ")
         return f"| {guard} | {found.seed} | {by}: {found.wrong.replace('|', '/')[:90]} |"
     if mutant.same_because:
-        return f"| {guard} | none of {found.days} | no difference: {mutant.same_because} |"
-    return f"| {guard} | **lives** | nobody within {found.days} days |"
+        return f"| {guard} | none of {found.days} | {SAME} {mutant.same_because} |"
+    return f"| {guard} | {LIVES} | nobody within {found.days} days |"
 
 
 if __name__ == "__main__":

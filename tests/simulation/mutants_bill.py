@@ -161,7 +161,9 @@ RULES = (
         "the buckets need not add up to the bill and the journal",
         Edit(f"{BILL}:_check_ties", "if there != Tally(", "if False and there != Tally("),
         Edit(f"{BILL}:_check_ties", "if here != sum_of(", "if False and here != sum_of("),
-        same_because="it checks our own addition: nothing outside can make it differ",
+        same_because="`match` yields every row of a bill once and every order once, matched,"
+        " undecided, as a duplicate or alone, and the file's rows were counted when it landed: only"
+        " a fault of `match` makes it differ (see duplicate_row_passed_over, whose net it is)",
     ),
 )
 

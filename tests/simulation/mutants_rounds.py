@@ -39,8 +39,9 @@ ROUNDS = (
         "list_untied",
         "the list is complete though its files do not add up to what was counted",
         Edit(f"{LIST}:_complete", "if listed != counted:", "if False:"),
-        same_because="it checks our own addition: a list is written once, and counted as it stands"
-        " (see list_written_over)",
+        same_because="`S3DueLists.write` gives back what stands in the file, `_walk_shard` counts"
+        " that, and a file that stands is never written again (see list_written_over): `_complete`"
+        " adds up the same lines once more",
     ),
     mutant(
         AREA,

@@ -42,6 +42,10 @@ class Rows:
     def head(self, loan_id: str) -> Item | None:
         return self._get("loans", {"loan_id": {"S": loan_id}})
 
+    def notice(self, key: Item) -> Item | None:
+        """Read a text."""
+        return self._get("notices", {name: key[name] for name in ("recipient_key", "sequence")})
+
     def record(self, order_no: str) -> Item | None:
         """Read an order's terminal record; a skip is none."""
         day, _, rest = order_no.partition("-")

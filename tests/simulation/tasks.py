@@ -45,10 +45,12 @@ class Tasks:
         self._rng = rng
         self._running: list[tuple[Task, greenlet]] = []
         self._stretch = 1
+        self._hanging: dict[greenlet, float] = {}
         self.current: Task | None = None
 
     def __len__(self) -> int:
-        return len(self._running)
+        """Count who can go on now."""
+        return len(self._awake()) if self._hanging else len(self._running)
 
     def start(self, name: str, work: Callable[[], object], done: Callable[[object], None]) -> None:
         """Put somebody to work; it runs with the next steps."""
@@ -70,7 +72,7 @@ class Tasks:
 
     def step(self) -> None:
         """Let one that is drawn go on until it gives way or ends."""
-        running = self._running
+        running = self._awake() if self._hanging else self._running
         task, branch = running[int(self._rng.random() * len(running))]
         self.switch_to(task, branch)
 
@@ -81,6 +83,24 @@ class Tasks:
             self._stretch = 1 + int(self._rng.random() * STRETCH_MAX)
             if len(self._running) > 1:
                 self._hub.switch()
+
+    def hang(self, until: float) -> None:
+        """Called at a call of a task: it goes on no sooner than then, whatever others do."""
+        self._hanging[getcurrent()] = until
+        self._hub.switch()
+
+    def wake(self, now: float) -> None:
+        """Let those go on whose time has come."""
+        if self._hanging:
+            self._hanging = {one: until for one, until in self._hanging.items() if until > now}
+
+    def next_at(self) -> float | None:
+        """Say when the next of those who hang goes on."""
+        at_work = {branch for _, branch in self._running}
+        return min((at for one, at in self._hanging.items() if one in at_work), default=None)
+
+    def _awake(self) -> list[tuple[Task, greenlet]]:
+        return [entry for entry in self._running if entry[1] not in self._hanging]
 
     def in_flight(self, work: Callable[[Any], Any], items: Sequence[Any]) -> list[Any]:
         """Work items side by side, each as a branch of the task; give their outcomes in order.

@@ -1,9 +1,13 @@
 """The mutants themselves: each is where it says, changes what runs, and leaves no trace."""
 
+from dataclasses import replace
+from random import Random  # noqa: TID251  seeded
+
 import pytest
 
-from tests.simulation.hunt import BY_NAME, MUTANTS, Found, Ground, hunted, table, write
+from tests.simulation.hunt import BY_NAME, MUTANTS, Found, Ground, hunted, write
 from tests.simulation.mutants import Constant, Edit, Living, MissingPatchPointError, asleep, mutant
+from tests.simulation.tasks import Tasks
 
 FAST = (
     "posted_before_recorded",
@@ -11,8 +15,12 @@ FAST = (
     "not_exist_is_failed",
     "round_2_takes_unknown",
     "penalty_one_day_more",
+    "words_not_kept",
+    "sent_notice_joined",
+    "journal_read_before_head",
 )
 SEEDS_MAX = 12
+CROWDED_SEEDS = range(101, 121)
 REACHING_SEEDS = (*range(1, 4), 14, *range(30, 80))
 
 
@@ -65,6 +73,45 @@ class TestAMutant:
         assert set(living.places) - living.reached == set()
 
 
+class TestACrowdedDay:
+    def test_of_the_real_code_holds_every_invariant(self, ground):
+        failed = {seed: wrongs for seed in CROWDED_SEEDS if (wrongs := ground.wrongs(seed))}
+
+        assert failed == {}
+
+    def test_is_one_day_to_the_last_call(self, ground):
+        def trace(seed):
+            ground.wrongs(seed)
+            return ground.world.trace.hexdigest()
+
+        once = [trace(seed) for seed in CROWDED_SEEDS[:4]]
+
+        assert once == [trace(seed) for seed in CROWDED_SEEDS[:4]]
+
+
+class TestWhoHangs:
+    def test_goes_on_no_sooner_than_his_time_and_others_go_on_meanwhile(self):
+        tasks, told = Tasks(), []
+        tasks.begin(Random(1))
+
+        def slow():
+            tasks.hang(until=5.0)
+            told.append("slow")
+
+        tasks.start("slow", slow, lambda _: None)
+        tasks.step()
+        tasks.start("other", lambda: told.append("other"), lambda _: None)
+        tasks.step()
+        tasks.wake(4.9)
+
+        assert (len(tasks), tasks.next_at(), told) == (0, 5.0, ["other"])
+
+        tasks.wake(5.0)
+        tasks.step()
+
+        assert (len(tasks), tasks.next_at(), told) == (0, None, ["other", "slow"])
+
+
 class TestTheHunt:
     @pytest.mark.parametrize("name", FAST)
     def test_finds_what_dies_fast(self, ground, name):
@@ -72,7 +119,7 @@ class TestTheHunt:
 
         assert 1 <= found.seed <= SEEDS_MAX
 
-    def test_writes_its_table_between_the_markers_and_nothing_else(self, tmp_path):
+    def test_writes_its_rows_between_the_markers_and_nothing_else(self, tmp_path):
         proof = tmp_path / "proof.md"
         proof.write_text("# Proof\n\n<!-- mutants -->\nold\n<!-- /mutants -->\n\nThe rest.\n")
         killed = Found(name="slot_not_checked", seed=3, checker="a_checker", wrong="I1 LN1")
@@ -85,4 +132,21 @@ class TestTheHunt:
         assert text.endswith("<!-- /mutants -->\n\nThe rest.\n")
         assert "| 3 | a checker: I1 LN1 |" in text
         assert "no difference: rounds and borrowers pay whole dues" in text
-        assert "**lives**" in table([Found(name="slot_not_checked", days=9)], days=9)
+
+    def test_writes_a_row_anew_and_leaves_the_others(self, tmp_path):
+        proof = tmp_path / "proof.md"
+        proof.write_text("<!-- mutants --><!-- /mutants -->")
+        alive = Found(name="slot_not_checked", days=9)
+        killed = Found(name="hold_not_checked", seed=3, checker="a_checker", wrong="I7 LN1")
+        write(proof, [alive, killed], days=9)
+        assert "1 are noticed within 9 days, 0 make no difference and say why, 1 are" in (
+            proof.read_text()
+        )
+
+        write(proof, [replace(alive, seed=8, checker="a_checker", wrong="I8 LN2")], days=9)
+
+        text = proof.read_text()
+        assert "2 guards removed, one at a time: 2 are noticed within 9 days" in text
+        assert "| 8 | a checker: I8 LN2 |" in text
+        assert "| 3 | a checker: I7 LN1 |" in text
+        assert "**lives**" not in text

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from chalicelib.domain.deduction import facts_of
 from tests.simulation.rows import Item, fen, loan_id_of, text
+from tests.simulation.tasks import Task
 from tests.simulation.watch import Watch
+from tests.simulation.watch_texts import TextWatch
 
 if TYPE_CHECKING:
     from tests.simulation.day import Day
@@ -43,7 +45,11 @@ class CloserWatch(Watch):
             ("PutItem", "discrepancies"): self._discrepancy_written,
             ("PutObject", "s3"): self._listed,
             ("SendMessageBatch", "sqs"): self._receipts_put,
+            ("PutItem", "notices"): self._notice_written,
+            ("POST /v1/messages", "sms"): self._text_sent,
         }
+        self._texts = TextWatch(day, self._freed_at)
+        self._began_at: dict[Task | None, float] = {}
         self._unclaimed: dict[str, Item | None] = {}
         self._standing: Item | None = None
         self._laid: set[str] = set()
@@ -53,6 +59,8 @@ class CloserWatch(Watch):
         self, service: str, operation: str, parameters: Mapping[str, Any], is_done: bool
     ) -> None:
         super().__call__(service, operation, parameters, is_done)
+        world = self._day.world
+        self._began_at.setdefault(world.tasks.current, world.clock.seconds)
         if service == "payment" and operation.endswith("/close"):
             self.closed.add(operation.split("/")[-2])
         if service == "payment" and operation.startswith("GET") and is_done and self._answers():
@@ -67,6 +75,21 @@ class CloserWatch(Watch):
         """Whether the platform says anything of orders now."""
         platforms = self._day.world.platforms
         return not (platforms.is_down or platforms.is_throttling)
+
+    def _now_began_at(self) -> float:
+        """Say when the one at work began: what was written before that, he knows."""
+        return self._began_at[self._day.world.tasks.current]
+
+    def _notice_written(self, parameters: Mapping[str, Any], is_done: bool) -> None:
+        judged = self._texts.written(
+            parameters["Item"], began_at=self._now_began_at(), is_done=is_done
+        )
+        self.wrongs += [wrong for wrong in judged if wrong not in self.wrongs]
+
+    def _text_sent(self, parameters: Mapping[str, Any], is_done: bool) -> None:
+        if not is_done:
+            judged = self._texts.sent(parameters["body"])
+            self.wrongs += [wrong for wrong in judged if wrong not in self.wrongs]
 
     def _receipts_put(self, parameters: Mapping[str, Any], is_done: bool) -> None:
         if is_done and parameters["QueueUrl"].endswith("receipts"):
@@ -91,12 +114,12 @@ class CloserWatch(Watch):
         if not (is_done and key.startswith("due-lists/") and key.endswith(".jsonl")):
             return
         body = bytes(parameters["Body"])
-        now = self._day.world.clock.seconds
+        now, began = self._day.world.clock.seconds, self._now_began_at()
         on = key.split("/")[1]
         paid = {
             loan_id: self._freed_at[loan_id]
             for order_no in self.written_at
-            if self._freed_at.get(loan_id := loan_id_of(order_no), now) < now - 1
+            if self._freed_at.get(loan_id := loan_id_of(order_no), began) < began
             and (record := self._rows.record(order_no))
             and text(record["status"]) == "SUCCEEDED"
         }
