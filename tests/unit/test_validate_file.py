@@ -4,6 +4,7 @@
 """
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,15 @@ SAMPLES = Path(__file__).parents[1] / "golden" / "funders"
 FILES = sorted(SAMPLES.glob("*.csv"))
 KEY = "in/funders/F1/due/20261124/due_v{}.csv"
 GOOD = SAMPLES / "due_good.csv"
+
+
+@pytest.fixture(autouse=True)
+def _environment():
+    """Leave the environment as it was: the command points it at the local cloud."""
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
 
 
 def expected_of(path: Path) -> dict:
