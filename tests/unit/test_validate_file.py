@@ -156,7 +156,7 @@ def test_a_formula_from_outside_is_kept_as_it_came():
 
     lines = list(CsvFormat(layout=CONFIRMATION).lines([path.read_bytes()]))
 
-    assert lines[1].record.reason == '=HYPERLINK("http://example.com","利息不同")'
+    assert lines[1].record.reason == '=HYPERLINK("http://funder.example","利息不同")'
 
 
 class TestTheCommand:
