@@ -69,6 +69,7 @@ class SkipReason(StrEnum):
     ON_HOLD = "on_hold"
     AMOUNT_ROSE = "amount_rose"
     WINDOW_CLOSED = "window_closed"
+    FUNDER_DEDUCTS = "funder_deducts"
 
 
 class AnswerStatus(StrEnum):
@@ -167,8 +168,8 @@ class Skip:
     recorded_at: datetime = field(kw_only=True)
 
 
-ROUNDS = frozenset({"1", "2", "3"})
 NO_ROUND = 0
+_ROUND = re.compile(r"([123])(?:v[1-9]\d{0,3})?", re.ASCII)
 _QUOTE_ID = re.compile(r"Q[a-z2-7]{16}", re.ASCII)
 
 
@@ -183,6 +184,19 @@ def order_no_of(*, business_date: date, round_no: int, loan_id: str) -> str:
     '20261124-2-LN7'
     """
     return f"{business_date:%Y%m%d}-{round_no}-{loan_id}"
+
+
+def order_no_of_addition(*, business_date: date, round_no: int, version: int, loan_id: str) -> str:
+    """Name what a later version of a funder's results adds to what a round's order has already.
+
+    The record of the order itself is never changed.
+
+    >>> order_no_of_addition(
+    ...     business_date=date(2026, 11, 24), round_no=1, version=2, loan_id="LN7"
+    ... )
+    '20261124-1v2-LN7'
+    """
+    return f"{business_date:%Y%m%d}-{round_no}v{version}-{loan_id}"
 
 
 def is_quote_id(text: str) -> bool:
@@ -212,21 +226,23 @@ def facts_of(order_no: str) -> tuple[date, int, str]:
     (datetime.date(2026, 11, 24), 2, 'LN7')
     >>> facts_of("20261124-Qnwsmn46acvyqqxmf-LN7")
     (datetime.date(2026, 11, 24), 0, 'LN7')
+    >>> facts_of("20261124-1v2-LN7")
+    (datetime.date(2026, 11, 24), 1, 'LN7')
 
     :raises IllegalOrderNumberError: if it is not one of ours.
     """
     day, _, rest = order_no.partition("-")
     source, _, loan_id = rest.partition("-")
-    is_quote = is_quote_id(source)
+    of_round = _ROUND.fullmatch(source)
     if not (len(day) == 8 and day.isascii() and day.isdigit() and loan_id) or not (
-        is_quote or source in ROUNDS
+        of_round or is_quote_id(source)
     ):
         raise IllegalOrderNumberError(f"not an order number: {order_no!r}")
     try:
         business_date = date(int(day[:4]), int(day[4:6]), int(day[6:]))
     except ValueError as error:
         raise IllegalOrderNumberError(f"not an order number: {order_no!r}") from error
-    return business_date, NO_ROUND if is_quote else int(source), loan_id
+    return business_date, int(of_round[1]) if of_round else NO_ROUND, loan_id
 
 
 def verdict(*, ordered: Money, answer: Answer) -> Result | Unknown:

@@ -14,7 +14,7 @@ from chalicelib.domain.deduction import (
     facts_of,
     order_no_of,
 )
-from chalicelib.domain.loan import Loan, Slot
+from chalicelib.domain.loan import Loan, Mode, Slot
 from chalicelib.domain.money import ZERO
 from chalicelib.domain.run import NONE, RoundTotals, Run, Tally
 from chalicelib.flows import due_list
@@ -95,7 +95,7 @@ def send_out(*, message: WalkMessage, now: datetime, desk: Desk) -> Run:
     if message.shard in run.parts:
         return run
     round_no = round_of(message.job)
-    lines = tuple(_lines_of(message=message, round_no=round_no, desk=desk))
+    lines = tuple(filter(is_ours, _lines_of(message=message, round_no=round_no, desk=desk)))
     desk.deductions.put(message_of(line, run.business_date, round_no) for line in lines)
     return desk.runs.put_part(
         business_date=message.business_date,
@@ -103,6 +103,11 @@ def send_out(*, message: WalkMessage, now: datetime, desk: Desk) -> Run:
         shard=message.shard,
         totals={"modes": due_list.by_mode(lines)},
     )
+
+
+def is_ours(line: DueLine) -> bool:
+    """Whether we deduct a listed due; what a funder deducts is on the list, and in no round of ours."""
+    return not Mode(line.mode).funder_deducts
 
 
 def message_of(line: DueLine, business_date: date, round_no: int) -> DeductionMessage:
@@ -125,7 +130,9 @@ def _lines_of(*, message: WalkMessage, round_no: int, desk: Desk) -> Iterator[Du
         if round_no == 1:
             raise
         lines = _still_owed(
-            lines=tuple(lists.read(business_date=business_date, round_no=1, shard=shard)),
+            lines=tuple(
+                filter(is_ours, lists.read(business_date=business_date, round_no=1, shard=shard))
+            ),
             business_date=business_date,
             failed_in=round_no - 1,
             desk=desk,
@@ -218,6 +225,7 @@ def stand(*, run: Run, desk: Desk) -> Standing:
         for line in desk.due_lists.read(
             business_date=run.business_date, round_no=round_no, shard=shard
         )
+        if is_ours(line)
     }
     heads = desk.books.loans.get_many([line.loan_id for line in lines.values()])
     held = {no: slot for no, line in lines.items() if (slot := _held(heads, line.loan_id, no))}
