@@ -1,12 +1,13 @@
 """Close a business day: the proof that nothing of it is open."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
 from chalicelib.domain.run import Run
 from chalicelib.flows import active_orders, deduction_round, due_list, landing, reconciliation
+from chalicelib.flows.funder_day import AlsoOpen
 
 JOB = reconciliation.CLOSE_JOB
 DAYS_BACK = 30
@@ -14,13 +15,17 @@ DAYS_BACK = 30
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Desk:
-    """All that a day is closed with; `round_count` is how many rounds a day has."""
+    """All that a day is closed with; `round_count` is how many rounds a day has of ours.
+
+    `others` have days of their own, which must be over as well.
+    """
 
     rounds: deduction_round.Desk
     reconciling: reconciliation.Desk
     files: landing.Desk
     channels: tuple[str, ...]
     round_count: int
+    others: Sequence[AlsoOpen] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,19 +48,25 @@ def close(*, business_date: date, now: datetime, desk: Desk) -> Closing:
             if _unresolved(business_date, channel, desk):
                 # An older bill, still in work when the day was closed, may have written it.
                 _reconcile_again(business_date, channel, now, desk)
-        left = sum(_unresolved(business_date, channel, desk) for channel in desk.channels)
+        left = _all_unresolved(business_date, desk)
         return Closing(business_date=business_date, discrepancies=left)
-    found = (
+    found: tuple[str, ...] = (
         *_open_jobs(business_date, desk),
         *_open_channels(business_date, now, desk),
         # After the bills, for they may have settled what a round still counts as unknown.
         *_open_rounds(business_date, now, desk),
+        *(
+            reason
+            for other in desk.others
+            for reason in other.open(business_date=business_date, now=now)
+        ),
+        # Last, for the others may have settled what borrowers wished of them.
         *_open_repayments(business_date, desk),
     )
     if not found:
         run = desk.rounds.runs.start(business_date=business_date, job=JOB, at=now)
         desk.rounds.runs.put_totals(run.completed(at=now, totals=_totals(business_date, desk)))
-    discrepancies = sum(_unresolved(business_date, channel, desk) for channel in desk.channels)
+    discrepancies = _all_unresolved(business_date, desk)
     return Closing(business_date=business_date, open=found, discrepancies=discrepancies)
 
 
@@ -133,6 +144,11 @@ def _unresolved(business_date: date, channel: str, desk: Desk) -> int:
             business_date=business_date, channel=channel, desk=desk.reconciling
         )
     )
+
+
+def _all_unresolved(business_date: date, desk: Desk) -> int:
+    ours = sum(_unresolved(business_date, channel, desk) for channel in desk.channels)
+    return ours + sum(other.unresolved(business_date) for other in desk.others)
 
 
 def _totals(business_date: date, desk: Desk) -> Mapping[str, Any]:

@@ -1,11 +1,13 @@
 """Say what is late or missing, so that a person is called before a borrower calls."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
+from chalicelib.domain.funder import Funder
+from chalicelib.domain.loan import Mode
 from chalicelib.domain.run import Run
-from chalicelib.flows import deduction_round, due_list
+from chalicelib.flows import deduction_round, due_list, funder_results
 from chalicelib.flows.ports import Runs
 
 LIST_PATIENCE = timedelta(minutes=30)
@@ -15,7 +17,11 @@ DAYS_BACK = 30
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Desk:
-    """When each job is expected, and the channel whose bill is."""
+    """When each job is expected, and the channel whose bill is.
+
+    `funders` deduct by themselves: after each of their rounds a results file is expected, be it
+    an empty one, while our list has dues of assisted loans.
+    """
 
     runs: Runs
     channel: str
@@ -23,6 +29,7 @@ class Desk:
     round_at: tuple[time, ...]
     bill_by: time = time(10, 30)
     close_by: time = time(18, 0)
+    funders: Sequence[Funder] = ()
 
 
 def late(*, now: datetime, desk: Desk) -> tuple[str, ...]:
@@ -40,6 +47,7 @@ def _late(now: datetime, desk: Desk) -> Iterator[str]:
         job = deduction_round.job_of(round_no)
         if _is_past(at, ROUND_PATIENCE, now) and not _is_complete(runs.get(job)):
             yield f"{today} {job}"
+    yield from _results_late(today, now, desk)
     if last and desk.runs.get(yesterday, due_list.JOB) is None:
         yield f"{yesterday} {due_list.JOB}"
     for days_ago in range(1, DAYS_BACK + 1):
@@ -49,6 +57,20 @@ def _late(now: datetime, desk: Desk) -> Iterator[str]:
         for by, job in ((desk.bill_by, f"reconciliation_{desk.channel}"), (desk.close_by, "close")):
             if (day < yesterday or _is_past(by, timedelta(), now)) and not _is_done(day, job, desk):
                 yield f"{day} {job}"
+        yield from _results_late(day, now, desk)
+
+
+def _results_late(day: date, now: datetime, desk: Desk) -> Iterator[str]:
+    listed = desk.runs.get(day, due_list.JOB) if desk.funders else None
+    modes = listed.totals.get("modes", {}) if listed else {}
+    if not any(Mode(mode).funder_deducts for mode in modes):
+        return
+    for funder in desk.funders:
+        for round_no, by in enumerate(funder.results_by, start=1):
+            is_past = now >= datetime.combine(day, by, tzinfo=now.tzinfo)
+            run = desk.runs.get(day, funder_results.job_of(funder.funder_id, round_no))
+            if is_past and not funder_results.is_current(run):
+                yield f"{day} {funder_results.job_of(funder.funder_id, round_no)}"
 
 
 def _is_done(business_date: date, job: str, desk: Desk) -> bool:

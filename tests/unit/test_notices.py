@@ -58,7 +58,7 @@ class TestCollecting:
         report = a_world().collect(
             an_event("LN1"),
             an_event("LN1"),
-            an_event("LN2", mode="loan_assistance"),
+            an_event("LN2", mode="unheard_of"),
             an_event("LN3", event="case_opened"),
         )
 
