@@ -3,32 +3,29 @@
 Both are data.  Nothing here guesses: a file is read as agreed, or it is refused with its lines.
 """
 
-import codecs
 import csv
-import json
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
-from chalicelib.adapters.file_layouts import (
+from chalicelib.adapters.file_cells import (
     AMOUNT_UNITS,
-    Amount,
     IllegalCellError,
-    Layout,
+    WholeNumber,
+    raw,
     shape_of,
-    whole_number,
 )
+from chalicelib.adapters.file_layouts import Amount, Column, Layout
+from chalicelib.adapters.file_manifests import ROWS_MAX, read_manifest
+from chalicelib.adapters.file_text import ENCODINGS, LINE_CHARACTERS_MAX, UTF_8, text_lines
 from chalicelib.domain.money import ZERO, Money
-from chalicelib.flows.file_ports import Fault, Line, Manifest, UnusableFileError
+from chalicelib.flows.file_ports import Census, Fault, Line, Manifest, UnusableFileError, census_of
 
-LINE_CHARACTERS_MAX = 64 * 1024
-MANIFEST_BYTES_MAX = 4 * 1024
-ROWS_MAX = 10**9
-AMOUNT_FEN_MAX = 10**18
-UTF_8 = "utf-8"
+TWICE = "stands in the file twice"
 
 Record = TypeVar("Record")
+Key = tuple[object, ...] | None
+"""What tells a line from the others; None if that cannot be read."""
 
 
 # --- dialects: how a partner writes -----------------------------------------------------
@@ -47,7 +44,8 @@ class Trailer:
 class Dialect:
     """How one partner writes its files; `headers` maps its names to ours.
 
-    :raises ValueError: if neither manifest nor trailer would prove a file complete.
+    :raises ValueError: if neither manifest nor trailer would prove a file complete, or if it names
+        what nobody can read.
     """
 
     encoding: str = UTF_8
@@ -61,6 +59,21 @@ class Dialect:
     def __post_init__(self) -> None:
         if not (self.has_manifest or self.trailer):
             raise ValueError("a dialect without manifest needs a trailer")
+        if self.encoding not in ENCODINGS:
+            raise ValueError(f"{self.encoding!r} is none of {', '.join(sorted(ENCODINGS))}")
+        if self.amount_unit not in AMOUNT_UNITS:
+            raise ValueError(f"{self.amount_unit!r} is none of {', '.join(AMOUNT_UNITS)}")
+        if len(self.separator) != 1 or self.separator.isalnum() or self.separator in '"\r\n-._:+':
+            raise ValueError(f"{self.separator!r} separates nothing")
+        if self.trailer and min(self.trailer.rows_at, self.trailer.amount_at) < 1:
+            raise ValueError("a trailer's figures come after its mark")
+        if len(set(self.headers.values())) != len(self.headers):
+            raise ValueError("two headers are the same column")
+
+    @property
+    def theirs(self) -> Mapping[str, str]:
+        """Their name of each of our columns that they call otherwise."""
+        return {ours: theirs for theirs, ours in self.headers.items()}
 
 
 DEFAULT = Dialect()
@@ -82,20 +95,32 @@ class CsvFormat(Generic[Record]):
 
     def lines(self, chunks: Iterable[bytes]) -> Iterator[Line[Record]]:
         rows, amount = 0, ZERO
-        numbered = self._cells(chunks)
-        header = self._header(numbered)
+        seen: set[Key] = set()
+        numbered = self.cells(chunks)
+        header = self.header(numbered)
         for number, cells in numbered:
-            if self.dialect.trailer and cells[:1] == [self.dialect.trailer.mark]:
-                self._check_trailer(self.dialect.trailer, number, cells, rows, amount)
+            if self.is_trailer(cells):
+                self.check_trailer(number, cells, rows, amount)
                 _check_nothing_follows(numbered)
                 return
-            line = self._line(number, header, cells)
+            line, key = self.line(number, header, cells)
+            if key is not None and key in seen:
+                line = self.twice(line)
+            seen.add(key)
             rows, amount = rows + 1, amount + (line.amount or ZERO)
             yield line
         if self.dialect.trailer:
             raise UnusableFileError(Fault(reason="the trailer is missing: the file is cut"))
 
-    def _cells(self, chunks: Iterable[bytes]) -> Iterator[tuple[int, list[str]]]:
+    def census(
+        self, opened: Callable[[], Iterable[bytes]], *, takes_good_lines: bool = False
+    ) -> Census:
+        """Read a file line by line; see `Format`."""
+        return census_of(self.lines(opened()), takes_good_lines=takes_good_lines)
+
+    # --- a line, for whoever has the cells already ---
+
+    def cells(self, chunks: Iterable[bytes]) -> Iterator[tuple[int, list[str]]]:
         lines = _RowByRow(text_lines(chunks, self.dialect.encoding))
         rows = csv.reader(lines, delimiter=self.dialect.separator, strict=True)
         try:
@@ -107,7 +132,7 @@ class CsvFormat(Generic[Record]):
             # The module's messages name the rule that was broken, never the cell.
             raise UnusableFileError(Fault(line=rows.line_num, reason=str(error))) from error
 
-    def _header(self, numbered: Iterator[tuple[int, list[str]]]) -> list[str]:
+    def header(self, numbered: Iterator[tuple[int, list[str]]]) -> list[str]:
         number, theirs = next(numbered, (0, []))
         if not theirs:
             raise UnusableFileError(Fault(reason="the file is empty"))
@@ -124,36 +149,72 @@ class CsvFormat(Generic[Record]):
             raise UnusableFileError(*faults)
         return header
 
-    def _line(self, number: int, header: Sequence[str], cells: Sequence[str]) -> Line[Record]:
+    def line(
+        self, number: int, header: Sequence[str], cells: Sequence[str]
+    ) -> tuple[Line[Record], Key]:
+        """Read one line; what it is told apart by comes with it, None if that cannot be read."""
         if len(cells) != len(header):
             reason = f"{len(cells)} cells, not {len(header)}"
             fault = Fault(line=number, reason=reason)
-            return Line(number=number, amount=None, record=None, faults=(fault,))
+            return Line(number=number, amount=None, record=None, faults=(fault,)), None
         by_name = dict(zip(header, cells, strict=True))
         values: dict[str, object] = {}
+        control: dict[str, Money] = {}
         faults: list[Fault] = []
-        control: Money | None = None
         for column in self.layout.columns:
             cell = by_name[column.name]
             try:
                 if isinstance(column, Amount):
                     money = AMOUNT_UNITS[self.dialect.amount_unit](cell)
-                    control = money if column.name == self.layout.control else control
-                    values[column.name.removesuffix("_fen")] = column.checked(money)
+                    control[column.name] = money
+                    values[column.attribute] = column.checked(money)
                 else:
-                    values[column.name] = column.read(cell)
+                    values[column.name] = self._value(column, cell)
             except IllegalCellError as error:
                 faults.append(
                     Fault(line=number, column=column.name, reason=str(error), value=shape_of(cell))
                 )
         record = None if faults else self.layout.make(**values)
-        return Line(number=number, amount=control, record=record, faults=tuple(faults))
+        if record is not None:
+            faults += [
+                Fault(line=number, column=name, reason=reason)
+                for name, reason in self.layout.broken_rules(record)
+            ]
+        summed = [control[name] for name in self.layout.control if name in control]
+        is_summed = len(summed) == len(self.layout.control)
+        line = Line(
+            number=number,
+            amount=sum(summed, ZERO) if is_summed else None,
+            record=None if faults else record,
+            faults=tuple(faults),
+        )
+        return line, self._key(values)
 
-    def _check_trailer(
-        self, trailer: Trailer, number: int, cells: Sequence[str], rows: int, amount: Money
-    ) -> None:
+    def _value(self, column: Column, cell: str) -> object:
+        return column.read(raw(cell) if self.layout.is_sent else cell)
+
+    def _key(self, values: Mapping[str, object]) -> Key:
+        if not self.layout.key or any(name not in values for name in self.layout.key):
+            return None
+        return tuple(values[name] for name in self.layout.key)
+
+    def twice(self, line: Line[Record]) -> Line[Record]:
+        """Say of a line that one like it stands before it."""
+        fault = Fault(line=line.number, column=self.layout.key[0], reason=TWICE)
+        return replace(line, record=None, faults=(*line.faults, fault))
+
+    def is_trailer(self, cells: Sequence[str]) -> bool:
+        """Whether these are the control figures that end a file."""
+        return self.dialect.trailer is not None and cells[:1] == [self.dialect.trailer.mark]
+
+    def check_trailer(self, number: int, cells: Sequence[str], rows: int, amount: Money) -> None:
+        """Hold the control figures against what was read.
+
+        :raises UnusableFileError: if they say otherwise, or nothing.
+        """
+        trailer = self.dialect.trailer or Trailer(mark="")
         try:
-            said_rows = whole_number(at_least=0, at_most=ROWS_MAX)(cells[trailer.rows_at])
+            said_rows = WholeNumber(at_least=0, at_most=ROWS_MAX)(cells[trailer.rows_at])
             said_amount = AMOUNT_UNITS[self.dialect.amount_unit](cells[trailer.amount_at])
         except (IllegalCellError, IndexError) as error:
             fault = Fault(line=number, reason="the trailer cannot be read")
@@ -193,102 +254,3 @@ class _RowByRow:
 def _check_nothing_follows(numbered: Iterator[tuple[int, list[str]]]) -> None:
     for number, _ in numbered:
         raise UnusableFileError(Fault(line=number, reason="a line after the trailer"))
-
-
-# --- bytes ------------------------------------------------------------------------------
-
-
-def text_lines(chunks: Iterable[bytes], encoding: str = UTF_8) -> Iterator[str]:
-    """Decode a stream strictly, line by line; every line ends in a line feed, the last one too.
-
-    UTF-8 is read with or without its mark.  Text that is also UTF-8 is refused under any other
-    encoding: read so, it would be mojibake without an error.
-
-    :raises UnusableFileError: at the first byte that is not text of the encoding.
-    """
-    decoder = codecs.getincrementaldecoder("utf-8-sig" if encoding == UTF_8 else encoding)()
-    twin = None if encoding == UTF_8 else _Twin()
-    number, rest = 1, ""
-    for chunk in _and_end(chunks):
-        if twin:
-            twin.see(chunk, encoding)
-        try:
-            decoded = decoder.decode(chunk, final=not chunk)
-        except UnicodeDecodeError as error:
-            bad = number + error.object[: error.start].count(b"\n")
-            fault = Fault(line=bad, reason=f"not {encoding}")
-            raise UnusableFileError(fault) from error
-        *whole, rest = (rest + decoded).split("\n")
-        for line in whole:
-            # Wherever the chunks end: the same file is refused, however it is streamed.
-            if len(line) >= LINE_CHARACTERS_MAX:
-                raise UnusableFileError(Fault(line=number, reason="the line is too long"))
-            yield line + "\n"
-            number += 1
-        if len(rest) >= LINE_CHARACTERS_MAX:
-            raise UnusableFileError(Fault(line=number, reason="the line is too long"))
-    if rest:
-        raise UnusableFileError(Fault(line=number, reason="the line has no end: the file is cut"))
-
-
-def _and_end(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Pass on what there is, and an empty chunk for the end."""
-    for chunk in chunks:
-        if chunk:
-            yield chunk
-    yield b""
-
-
-class _Twin:
-    """Reads the same bytes as UTF-8, to tell whether they are."""
-
-    def __init__(self) -> None:
-        self._decoder = codecs.getincrementaldecoder(UTF_8)()
-        self._may_be_utf_8 = True
-        self._is_ascii = True
-
-    def see(self, chunk: bytes, encoding: str) -> None:
-        self._is_ascii = self._is_ascii and chunk.isascii()
-        try:
-            self._decoder.decode(chunk, final=not chunk)
-        except UnicodeDecodeError:
-            self._may_be_utf_8 = False
-        if not chunk and self._may_be_utf_8 and not self._is_ascii:
-            raise UnusableFileError(Fault(reason=f"UTF-8, not {encoding}"))
-
-
-# --- manifests --------------------------------------------------------------------------
-
-
-def read_manifest(body: bytes) -> Manifest:
-    """Read a manifest: these three figures, and nothing else.
-
-    >>> read_manifest(b'{"rows": 0, "amount_fen": 0, "sha256": "' + b"0" * 64 + b'"}').rows
-    0
-
-    :raises UnusableFileError: if it is anything else.
-    """
-    told = _object_of(body)
-    match told:
-        # bool is an int to `int()`, and no number of rows
-        case {"rows": int(rows), "amount_fen": int(amount_fen), "sha256": str(sha256)} if (
-            len(told) == 3
-            and type(rows) is type(amount_fen) is int
-            and 0 <= rows <= ROWS_MAX
-            and abs(amount_fen) < AMOUNT_FEN_MAX
-            and re.fullmatch(r"[0-9a-f]{64}", sha256)
-        ):
-            return Manifest(rows=rows, amount=Money(amount_fen), sha256=sha256)
-    raise UnusableFileError(Fault(reason="the manifest is not {rows, amount_fen, sha256}"))
-
-
-def _object_of(body: bytes) -> dict[str, object]:
-    """Read a small JSON object; a name that stands twice, or any doubt, makes it an empty one."""
-    if len(body) > MANIFEST_BYTES_MAX:
-        return {}
-    try:
-        pairs = json.loads(body.decode(UTF_8), object_pairs_hook=tuple)
-    except (ValueError, RecursionError):
-        return {}
-    is_sound = isinstance(pairs, tuple) and len(dict(pairs)) == len(pairs)
-    return dict(pairs) if is_sound else {}

@@ -1,192 +1,43 @@
-"""What each kind of CSV file holds: its columns, and how their cells are read.
+"""What each kind of CSV file holds: its columns, and what must be true of a line."""
 
-Cells are read strictly: plain ASCII digits, one way to write a date, no leniency of int().
-"""
-
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
-from decimal import Decimal
-from enum import StrEnum
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
+from chalicelib.adapters.file_cells import (
+    IllegalCellError,
+    MaybeEmpty,
+    OneOf,
+    WholeNumber,
+    day,
+    flag,
+    identifier,
+    identifier_or_none,
+    long_identifier,
+    moment,
+    phone,
+    plain,
+    rate,
+    status,
+    text,
+)
 from chalicelib.domain.loan import Mode
 from chalicelib.domain.money import Money
 from chalicelib.domain.product import Method
 from chalicelib.domain.reconciliation import BillRow
-from chalicelib.domain.schedule import INSTALMENTS_MAX, RATE_MAX
+from chalicelib.domain.schedule import INSTALMENTS_MAX
 from chalicelib.flows.loan_intake import LoanLine
 
-SHAPE_CHARACTERS_MAX = 32
-
 Record = TypeVar("Record")
-Choice = TypeVar("Choice", bound=StrEnum)
-
-
-# --- cells ------------------------------------------------------------------------------
-
-
-class IllegalCellError(ValueError):
-    """A cell does not hold what its column holds."""
-
-
-def whole_number(*, at_least: int, at_most: int) -> Callable[[str], int]:
-    """Make a reader of plain digits; signs, spaces, separators and other scripts' are none."""
-
-    def read(cell: str) -> int:
-        if not re.fullmatch(r"\d{1,18}", cell, re.ASCII):
-            raise IllegalCellError("not a whole number in plain digits")
-        if not at_least <= int(cell) <= at_most:
-            raise IllegalCellError(f"not between {at_least} and {at_most}")
-        return int(cell)
-
-    return read
-
-
-def matching(pattern: str, reason: str) -> Callable[[str], str]:
-    """Make a reader of cells that match a pattern as a whole."""
-    whole = re.compile(rf"(?:{pattern})\Z", re.ASCII)
-
-    def read(cell: str) -> str:
-        if not whole.match(cell):
-            raise IllegalCellError(reason)
-        return cell
-
-    return read
-
-
-def one_of(choices: type[Choice]) -> Callable[[str], Choice]:
-    """Make a reader of an enumeration's values."""
-
-    def read(cell: str) -> Choice:
-        try:
-            return choices(cell)
-        except ValueError as error:
-            raise IllegalCellError(f"not one of {', '.join(choices)}") from error
-
-    return read
-
-
-def text(cell: str) -> str:
-    """Read free text as it stands, `=HYPERLINK()` and all; what cannot be seen is refused.
-
-    >>> text("=1+1"), text("李雷")
-    ('=1+1', '李雷')
-    """
-    if not 1 <= len(cell) <= 64:
-        raise IllegalCellError("not between 1 and 64 characters")
-    if not cell.isprintable() or cell != cell.strip():
-        raise IllegalCellError("has invisible characters")
-    return cell
-
-
-def rate(cell: str) -> Decimal:
-    """Read an annual rate, a plain decimal.
-
-    >>> rate("0.18")
-    Decimal('0.18')
-    """
-    if not re.fullmatch(r"\d(\.\d{1,8})?", cell, re.ASCII):
-        raise IllegalCellError("not a plain decimal")
-    if Decimal(cell) > RATE_MAX:
-        raise IllegalCellError(f"not between 0 and {RATE_MAX}")
-    return Decimal(cell)
-
-
-def day(cell: str) -> date:
-    """Read a date of this century, YYYY-MM-DD."""
-    if not re.fullmatch(r"20\d\d-\d\d-\d\d", cell, re.ASCII):
-        raise IllegalCellError("not a date 20YY-MM-DD")
-    try:
-        return date.fromisoformat(cell)
-    except ValueError as error:
-        raise IllegalCellError("not a day of the calendar") from error
-
-
-def moment(cell: str) -> datetime:
-    """Read a time with its offset, RFC 3339."""
-    time = r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)"
-    if not re.fullmatch(time, cell, re.ASCII):
-        raise IllegalCellError("not a time 20YY-MM-DDThh:mm:ss with its offset")
-    try:
-        return datetime.fromisoformat(cell)
-    except ValueError as error:
-        raise IllegalCellError("not a moment of the calendar") from error
-
-
-def flag(cell: str) -> bool:
-    """Read yes or no; nothing is no."""
-    answers = {
-        "true": True,
-        "1": True,
-        "y": True,
-        "false": False,
-        "0": False,
-        "n": False,
-        "": False,
-    }
-    try:
-        return answers[cell.lower()]
-    except KeyError as error:
-        raise IllegalCellError("neither true nor false") from error
-
-
-def in_fen(cell: str) -> Money:
-    """Read whole fen.
-
-    >>> in_fen("-500")
-    Money(fen=-500)
-    """
-    if not re.fullmatch(r"-?\d{1,15}", cell, re.ASCII):
-        raise IllegalCellError("not an amount in whole fen")
-    return Money(int(cell))
-
-
-def in_yuan(cell: str) -> Money:
-    """Read yuan with two decimals, and never through a float.
-
-    >>> in_yuan("19.99")
-    Money(fen=1999)
-    """
-    if not re.fullmatch(r"-?\d{1,13}\.\d\d", cell, re.ASCII):
-        raise IllegalCellError("not an amount in yuan with two decimals")
-    return Money(int(cell.replace(".", "")))
-
-
-AMOUNT_UNITS: Mapping[str, Callable[[str], Money]] = {"fen": in_fen, "yuan": in_yuan}
-
-identifier = matching(r"[A-Za-z0-9_-]{1,32}", "not 1 to 32 of A-Z a-z 0-9 _ -")
-identifier_or_none = matching(r"[A-Za-z0-9_-]{0,32}", "not up to 32 of A-Z a-z 0-9 _ -")
-long_identifier = matching(r"[A-Za-z0-9_-]{1,64}", "not 1 to 64 of A-Z a-z 0-9 _ -")
-phone = matching(r"1\d{10}", "not a mobile number of 11 digits")
-status = matching(r"[A-Z][A-Z_]{0,31}", "not a status in capitals")
-
-
-def shape_of(cell: str) -> str:
-    """Show what a cell looks like and not what it says: any cell may hold a name.
-
-    >>> shape_of("-1,2E3"), shape_of("１００"), shape_of("韩梅梅")
-    ('-9,9A9', '???', '???')
-    """
-    return "".join(map(_shape_of_character, cell[:SHAPE_CHARACTERS_MAX]))
-
-
-def _shape_of_character(character: str) -> str:
-    if not character.isascii() or not character.isprintable():
-        return "?"
-    return "9" if character.isdigit() else "A" if character.isalpha() else character
-
-
-# --- layouts: what a kind of file holds -------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column, and how its cells are read; an amount's reader is the dialect's unit."""
+    """One column, how its cells are read, and how they are told where `str` does not tell it."""
 
     name: str
     read: Callable[[str], object]
+    tell: Callable[[Any], str] = plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +46,10 @@ class Amount:
 
     name: str
     at_least_fen: int = 0
+
+    @property
+    def attribute(self) -> str:
+        return self.name.removesuffix("_fen")
 
     def checked(self, money: Money) -> Money:
         """Return the amount.
@@ -206,13 +61,26 @@ class Amount:
         return money
 
 
+def nothing_broken(_: object) -> Iterable[tuple[str, str]]:
+    """Have no rule over a line."""
+    return ()
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Layout(Generic[Record]):
-    """A kind of file; `control` is the amount that the manifest sums up."""
+    """A kind of file; the columns of `control`, added up, are the amount that the manifest says.
+
+    `broken_rules` names columns and reasons where cells that are fine each for itself do not fit
+    together.  Lines are told apart by `key`: the same a second time is refused; without a key
+    nobody looks.  A kind that `is_sent` is written by us, its texts safe to open in a spreadsheet.
+    """
 
     columns: Sequence[Column | Amount]
-    control: str
+    control: Sequence[str]
     make: Callable[..., Record]
+    broken_rules: Callable[[Record], Iterable[tuple[str, str]]] = nothing_broken
+    key: Sequence[str] = ()
+    is_sent: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -220,7 +88,7 @@ class Layout(Generic[Record]):
 
 
 LOANS = Layout(
-    control="principal_fen",
+    control=("principal_fen",),
     make=LoanLine,
     columns=(
         Column("loan_id", identifier),
@@ -228,15 +96,13 @@ LOANS = Layout(
         Column("borrower_name", text),
         Column("phone", phone),
         Column("product", identifier),
-        Column("mode", one_of(Mode)),
+        Column("mode", OneOf(Mode)),
         Column("funder_id", identifier_or_none),
-        Column(
-            "funder_share_bps", lambda cell: whole_number(at_least=0, at_most=10_000)(cell or "0")
-        ),
+        Column("funder_share_bps", MaybeEmpty(WholeNumber(at_least=0, at_most=10_000), 0)),
         Amount("principal_fen", at_least_fen=1),
         Column("annual_rate", rate),
-        Column("method", one_of(Method)),
-        Column("terms", whole_number(at_least=1, at_most=INSTALMENTS_MAX)),
+        Column("method", OneOf(Method)),
+        Column("terms", WholeNumber(at_least=1, at_most=INSTALMENTS_MAX)),
         Column("disbursed_on", day),
         Column("first_due_on", day),
         Column("agreement_no", identifier),
@@ -245,7 +111,7 @@ LOANS = Layout(
 )
 
 BILL = Layout(
-    control="amount_fen",
+    control=("amount_fen",),
     make=BillRow,
     columns=(
         Column("trade_no", long_identifier),

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from chalicelib.domain.money import ZERO, Money
 from chalicelib.domain.reconciliation import Discrepancy
@@ -62,6 +62,39 @@ class Manifest:
     sha256: str
 
 
+FAULTS_MAX = 10_000
+"""So many faults of one file are named; the others are counted."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Census:
+    """What a file holds: its rows, the amounts that can be read, and the faults that spoil it.
+
+    `left_out` is how many faults there are besides, of too many to be named.
+    """
+
+    rows: int
+    amount: Money
+    faults: tuple[Fault, ...] = ()
+    left_out: int = 0
+
+
+def census_of(lines: Iterable[Line[Any]], *, takes_good_lines: bool) -> Census:
+    """Count rows and fen; an amount that cannot be read leaves the sum unproven.
+
+    Where good lines are taken alone, a bad one with a readable amount spoils nothing.
+    """
+    rows, amount, found = 0, ZERO, 0
+    faults: list[Fault] = []
+    for line in lines:
+        rows += 1
+        amount += line.amount or ZERO
+        if line.amount is None or not takes_good_lines:
+            faults += line.faults[: max(0, FAULTS_MAX - len(faults))]
+            found += len(line.faults)
+    return Census(rows=rows, amount=amount, faults=tuple(faults), left_out=found - len(faults))
+
+
 class Format(Protocol[Record_co]):
     """One kind of file in one partner's dialect."""
 
@@ -78,6 +111,14 @@ class Format(Protocol[Record_co]):
         """Stream the lines, the bad ones too.
 
         :raises UnusableFileError: if the file fails as a whole, be it at its last byte.
+        """
+
+    def census(
+        self, opened: Callable[[], Iterable[bytes]], *, takes_good_lines: bool = False
+    ) -> Census:
+        """Say of all lines what `census_of` says; each call of `opened` streams the file anew.
+
+        :raises UnusableFileError: where `lines` does.
         """
 
 

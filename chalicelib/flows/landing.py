@@ -13,8 +13,9 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
-from chalicelib.domain.money import ZERO, Money
+from chalicelib.domain.money import Money
 from chalicelib.flows.file_ports import (
+    FAULTS_MAX,
     Exchange,
     Fault,
     FileBook,
@@ -30,7 +31,7 @@ from chalicelib.flows.ports import StoredObject
 MANIFEST_SUFFIX = ".ok"
 QUARANTINE = "quarantine/"
 REASONS_SUFFIX = ".reasons.json"
-REASONS_MAX = 10_000
+REASONS_MAX = FAULTS_MAX
 MEBIBYTE = 1024 * 1024
 
 Record = TypeVar("Record")
@@ -234,28 +235,19 @@ def _read(
     control = route.format.manifest(manifest) if route.format.has_manifest else None
     if control and control.sha256 != sha256:
         raise UnusableFileError(Fault(column="sha256", reason="not the manifest's digest"))
-    rows, amount = _counted(route, desk.objects.open(stored.key, etag=stored.etag))
+    rows, amount = _counted(route, lambda: desk.objects.open(stored.key, etag=stored.etag))
     if control:
         _compare(control=control, rows=rows, amount=amount)
     counted = Manifest(rows=rows, amount=amount, sha256=sha256)
     return _batch(stored=stored, route=route, counted=counted, desk=desk)
 
 
-def _counted(route: Route[Any], chunks: Iterator[bytes]) -> tuple[int, Money]:
-    """Count rows and fen; an amount that cannot be read leaves the sum unproven."""
-    rows, amount = 0, ZERO
-    faults: list[Fault] = []
-    found = 0
-    for line in route.format.lines(chunks):
-        rows += 1
-        amount += line.amount or ZERO
-        fails_file = line.amount is None or not route.takes_good_lines
-        if fails_file:
-            faults += line.faults[: max(0, REASONS_MAX - len(faults))]
-            found += len(line.faults)
-    if faults:
-        raise UnusableFileError(*faults, left_out=found - len(faults))
-    return rows, amount
+def _counted(route: Route[Any], opened: Callable[[], Iterator[bytes]]) -> tuple[int, Money]:
+    """Count rows and fen of a file that nothing spoils."""
+    census = route.format.census(opened, takes_good_lines=route.takes_good_lines)
+    if census.faults:
+        raise UnusableFileError(*census.faults, left_out=census.left_out)
+    return census.rows, census.amount
 
 
 def _compare(*, control: Manifest, rows: int, amount: Money) -> None:

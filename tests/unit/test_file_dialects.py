@@ -7,15 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.adapters import file_layouts as cells
-from chalicelib.adapters.file_dialects import (
-    CsvFormat,
-    Dialect,
-    Trailer,
-    read_manifest,
-    text_lines,
-)
-from chalicelib.adapters.file_layouts import BILL, LOANS, IllegalCellError, shape_of
+from chalicelib.adapters import file_cells as cells
+from chalicelib.adapters.file_cells import IllegalCellError, shape_of
+from chalicelib.adapters.file_dialects import CsvFormat, Dialect, Trailer
+from chalicelib.adapters.file_layouts import BILL, LOANS
+from chalicelib.adapters.file_manifests import read_manifest
+from chalicelib.adapters.file_text import text_lines
 from chalicelib.domain.money import Money
 from chalicelib.flows.file_ports import UnusableFileError
 from tests.fakes_files import a_bill_row, a_file, a_loan_row

@@ -1,0 +1,132 @@
+"""DuckDB over files: in the memory of one call, on its disk, and nowhere else."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from importlib.util import find_spec
+from itertools import islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from chalicelib.adapters.file_cells import WholeNumber, day
+from chalicelib.adapters.file_dialects import CsvFormat
+from chalicelib.adapters.file_layouts import Amount
+from chalicelib.adapters.file_spool import NotPlainError, Opened, Spooled, spool
+
+if TYPE_CHECKING:
+    import duckdb
+
+MEMORY_MAX = "350MB"
+THREADS = 2
+ROWS_AT_ONCE = 500
+
+
+def is_here() -> bool:
+    """Whether this function carries DuckDB; only those that take large files in do."""
+    return find_spec("duckdb") is not None
+
+
+class Engine:
+    """One database that is gone when its work is done."""
+
+    def __init__(self, connection: "duckdb.DuckDBPyConnection", folder: Path) -> None:
+        self._connection = connection
+        self._folder = folder
+
+    def load(self, table: str, form: CsvFormat[Any], opened: Opened) -> Spooled:
+        """Make a table of a file's lines of the agreed shape, in their order; amounts in fen.
+
+        A date that is in no calendar is null.
+
+        :raises NotPlainError: if the row reader must read the file.
+        """
+        path = self._folder / f"{table}.csv"
+        with path.open("wb") as target:
+            spooled = spool(form, opened, target)
+        cells = ", ".join(
+            f"c{at}: '{_type_of(form, name)}'" for at, name in enumerate(spooled.header)
+        )
+        values = ", ".join(
+            _value(form, name, f"c{at}")
+            for at, name in enumerate(spooled.header)
+            if name in form.layout.names
+        )
+        self.do(
+            f"create table {table} as select {values} from read_csv($path, delim = $delim,"  # noqa: S608
+            f" columns = {{{cells}}}, header = true, auto_detect = false, quote = '', escape = '',"
+            " comment = '', nullstr = '\x01', new_line = '\\n', null_padding = false)",
+            path=str(path),
+            delim=form.dialect.separator,
+        )
+        path.unlink()
+        if self.one(f"select count(*) from {table}") != spooled.good:  # noqa: S608
+            raise NotPlainError("not all lines were read")
+        return spooled
+
+    def insert(self, table: str, rows: Iterable[Sequence[object]]) -> None:
+        """Add rows to a table that has their columns."""
+        for some in batched(rows):
+            places = ", ".join(f"({', '.join('?' * len(row))})" for row in some)
+            values = [value for row in some for value in row]
+            self._connection.execute(f"insert into {table} values {places}", values)  # noqa: S608
+
+    def do(self, sql: str, **values: object) -> None:
+        self._connection.execute(sql, values or None)
+
+    def rows(self, sql: str) -> Iterator[tuple[Any, ...]]:
+        """Stream what a query finds."""
+        found = self._connection.execute(sql)
+        while rows := found.fetchmany(1000):
+            yield from rows
+
+    def one(self, sql: str) -> Any:
+        """Give the one value that a query finds."""
+        return next(self.rows(sql))[0]
+
+
+@contextmanager
+def engine() -> Iterator[Engine]:
+    """Open a database; what does not fit into its memory goes to the disk.
+
+    :raises NotPlainError: if it fails: the row reader needs no engine.
+    """
+    import duckdb  # noqa: PLC0415  only the functions that take large files in carry it
+
+    with TemporaryDirectory(prefix="afterloan-files-") as folder:
+        connection = duckdb.connect(
+            config={
+                "memory_limit": MEMORY_MAX,
+                "threads": THREADS,
+                "temp_directory": f"{folder}/spilled",
+                "preserve_insertion_order": True,
+                "autoinstall_known_extensions": False,
+                "autoload_known_extensions": False,
+            }
+        )
+        try:
+            yield Engine(connection, Path(folder))
+        except duckdb.Error as error:
+            raise NotPlainError("the engine failed") from error
+        finally:
+            connection.close()
+
+
+def batched(rows: Iterable[Sequence[object]]) -> Iterator[list[Sequence[object]]]:
+    """Cut rows into such groups as one statement takes."""
+    left = iter(rows)
+    while some := list(islice(left, ROWS_AT_ONCE)):
+        yield some
+
+
+def _type_of(form: CsvFormat[Any], name: str) -> str:
+    column = {column.name: column for column in form.layout.columns}.get(name)
+    if isinstance(column, Amount) or (column and isinstance(column.read, WholeNumber)):
+        return "BIGINT"
+    return "VARCHAR"
+
+
+def _value(form: CsvFormat[Any], name: str, cell: str) -> str:
+    column = {column.name: column for column in form.layout.columns}[name]
+    if not isinstance(column, Amount) and column.read is day:
+        return f"try_cast({cell} as date) as {name}"
+    return f"{cell} as {name}"
