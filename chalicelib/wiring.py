@@ -1,4 +1,4 @@
-"""Which adapter stands behind which port.  The only module that builds them, each once."""
+"""Which adapter stands behind which port, each built once; the tables' own are in stores.py."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -7,24 +7,15 @@ from typing import Any
 
 import boto3
 
-from chalicelib.adapters import file_layouts, products, telemetry
+from chalicelib import stores
+from chalicelib.adapters import file_layouts, telemetry
 from chalicelib.adapters.access_tokens import AccessTokens
 from chalicelib.adapters.due_lists import S3DueLists
 from chalicelib.adapters.dynamodb import meter, tables
-from chalicelib.adapters.dynamodb.active_orders import DynamoActiveOrders
-from chalicelib.adapters.dynamodb.borrowers import DynamoBorrowers
-from chalicelib.adapters.dynamodb.controls import DynamoControls
 from chalicelib.adapters.dynamodb.discrepancies import DynamoDiscrepancies
 from chalicelib.adapters.dynamodb.files import DynamoFiles
-from chalicelib.adapters.dynamodb.journal import DynamoJournal
-from chalicelib.adapters.dynamodb.loans import DynamoLoans
 from chalicelib.adapters.dynamodb.notices import DynamoNotices
-from chalicelib.adapters.dynamodb.notifications import DynamoInbox
 from chalicelib.adapters.dynamodb.quotes import DynamoQuotes
-from chalicelib.adapters.dynamodb.requests import DynamoRequests
-from chalicelib.adapters.dynamodb.runs import DynamoRuns
-from chalicelib.adapters.dynamodb.schedules import DynamoSchedules
-from chalicelib.adapters.dynamodb.throttles import DynamoThrottles
 from chalicelib.adapters.event_bus import SnsEventBus
 from chalicelib.adapters.file_dialects import CsvFormat
 from chalicelib.adapters.in_flight import InFlight
@@ -56,10 +47,19 @@ from chalicelib.flows import (
     sweep,
     watch,
 )
-from chalicelib.flows.ports import Books
 from chalicelib.settings import queue_name, settings
 
 metered = meter.metered
+
+active_orders = stores.active_orders
+books = stores.books
+borrowers = stores.borrowers
+controls = stores.controls
+inbox = stores.inbox
+requests = stores.requests
+runs = stores.runs
+throttles = stores.throttles
+_tables = stores.bound
 
 
 @cache
@@ -237,60 +237,7 @@ def watches() -> watch.Desk:
     )
 
 
-# --- stores -----------------------------------------------------------------------------
-
-
-@cache
-def books() -> Books:
-    _tables()
-    return Books(
-        loans=DynamoLoans(shards=settings().agenda_shards),
-        schedules=DynamoSchedules(),
-        journal=DynamoJournal(),
-        products=products.read(),
-    )
-
-
-@cache
-def active_orders() -> DynamoActiveOrders:
-    _tables()
-    return DynamoActiveOrders()
-
-
-@cache
-def requests() -> DynamoRequests:
-    _tables()
-    return DynamoRequests()
-
-
-@cache
-def throttles() -> DynamoThrottles:
-    _tables()
-    return DynamoThrottles()
-
-
-@cache
-def runs() -> DynamoRuns:
-    _tables()
-    return DynamoRuns()
-
-
-@cache
-def borrowers() -> DynamoBorrowers:
-    _tables()
-    return DynamoBorrowers()
-
-
-@cache
-def inbox() -> DynamoInbox:
-    _tables()
-    return DynamoInbox()
-
-
-@cache
-def controls() -> DynamoControls:
-    _tables()
-    return DynamoControls()
+# --- files ------------------------------------------------------------------------------
 
 
 @cache
@@ -302,11 +249,6 @@ def object_store() -> S3ObjectStore:
 def due_lists() -> S3DueLists:
     modes = tuple(sorted(mode.value for mode in settings().served_modes))
     return S3DueLists(store=object_store(), modes=modes)
-
-
-@cache
-def _tables() -> None:
-    tables.bind(settings().stage, region=settings().region)
 
 
 # --- queues and platforms ---------------------------------------------------------------

@@ -6,25 +6,31 @@ from datetime import date
 from chalicelib.domain import loan as loans
 from chalicelib.domain import prepayment
 from chalicelib.domain.deduction import Kind
-from chalicelib.domain.due import Due
+from chalicelib.domain.due import Due, InstalmentDue
 from chalicelib.domain.loan import Loan, LoanStatus, Posting, Slot
 from chalicelib.domain.money import NOTHING, ZERO, Components, Money
 from chalicelib.domain.position import outstanding_principal
 from chalicelib.domain.prepayment import Limits, Offer, Refusal, Standing, Wish
 from chalicelib.domain.product import Product
 from chalicelib.domain.schedule import Cut, Instalment
+from chalicelib.domain.split import Shares
 from tests.builders import at
 
 
 @dataclass(frozen=True, kw_only=True)
 class Account:
-    """A loan, the schedule it has now, and what was paid so far; every payment gives another."""
+    """A loan, the schedule it has now, and what was paid so far; every payment gives another.
+
+    `shares` are those of a loan with a funder; `lines` is all that was paid, with its parts.
+    """
 
     loan: Loan
     cut: Cut
     product: Product
     paid: Components = NOTHING
     fees: Money = ZERO
+    shares: Shares | None = None
+    lines: tuple[InstalmentDue, ...] = ()
 
     @property
     def outstanding(self) -> Money:
@@ -70,7 +76,16 @@ class Account:
         offered = self.offer(wish, as_of)
         assert isinstance(offered, Offer), offered
         slot = loans.slot_of_offer(
-            offered=offered, order_no="Q", as_of=as_of, now=at(10, day=as_of)
+            offered=offered,
+            order_no="Q",
+            as_of=as_of,
+            now=at(10, day=as_of),
+            split=loans.split_of(
+                lines=offered.paid.lines,
+                loan=self.loan,
+                schedule=self.cut.instalments,
+                shares=self.shares,
+            ),
         )
         return replace(self.loan, slot=slot)
 
@@ -88,6 +103,7 @@ class Account:
             business_date=as_of,
             listed=self.owed(as_of).amount,
             now=at(7, day=as_of),
+            shares=self.shares,
         )
         if not isinstance(slot, Slot):
             return self
@@ -102,11 +118,14 @@ class Account:
             cut=posting.cut_after or self.cut,
             paid=self.paid + posting.paid.components,
             fees=self.fees + (slot.fee if slot else ZERO),
+            lines=self.lines + posting.paid.lines,
         )
 
 
 def posted(claimed: Loan, account: Account) -> Posting:
-    return loans.posted(loan=claimed, cut=account.cut, product=account.product)
+    return loans.posted(
+        loan=claimed, cut=account.cut, product=account.product, shares=account.shares
+    )
 
 
 def part(amount: Money, recut: prepayment.Recut | None = None) -> Wish:

@@ -5,6 +5,7 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from chalicelib.domain import schedule
+from chalicelib.domain.funder import Funder, FunderTerms
 from chalicelib.domain.loan import Loan, Mode, Schedule
 from chalicelib.domain.money import Money, total
 from chalicelib.domain.position import Position
@@ -14,6 +15,13 @@ from chalicelib.domain.schedule import Cut, Terms
 TODAY = date(2026, 11, 24)
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 PRODUCT = Product(code="consumer", name="消费贷")
+FUNDER = Funder(
+    funder_id="F1",
+    name="江河银行",
+    account="funder-F1",
+    platform_account="platform-F1",
+    terms={1: FunderTerms(rate=Decimal("0.1001"))},
+)
 
 
 def at(hour: int, minute: int = 0, *, second: int = 0, day: date = TODAY) -> datetime:
@@ -72,3 +80,14 @@ def a_loan(
         "unpaid_due_on": TODAY - timedelta(days=overdue_days),
     }
     return Loan(**(facts | changes))
+
+
+def a_joint_loan(loan_id: str = "LN1", *, overdue_days: int = 0, **changes: object) -> Loan:
+    """Make a loan of which FUNDER has lent 70 %, at its own rate."""
+    facts: dict[str, object] = {
+        "mode": Mode.JOINT_LENDING,
+        "funder_id": FUNDER.funder_id,
+        "funder_share_bps": 7_000,
+        "funder_terms": 1,
+    }
+    return a_loan(loan_id, overdue_days=overdue_days, **(facts | changes))

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time
 
 from chalicelib.domain.agenda import AgendaRules
-from chalicelib.domain.deduction import Answer, AnswerStatus, Deduction, Skip, Status
+from chalicelib.domain.deduction import Answer, AnswerStatus, Deduction, Order, Skip, Status
+from chalicelib.domain.funder import Funder
 from chalicelib.domain.loan import Loan, LoanStatus, Mode
 from chalicelib.domain.run import Run
 from chalicelib.domain.schedule import Cut
@@ -306,6 +307,7 @@ class FakePlatform:
     charged: Counter = field(default_factory=Counter)
     ends: dict[str, Answer] = field(default_factory=dict)
     silent: dict[str, int] = field(default_factory=dict)
+    ordered: dict[str, Order] = field(default_factory=dict)
     available: bool = True
 
     def is_available(self) -> bool:
@@ -313,6 +315,7 @@ class FakePlatform:
 
     def deduct(self, order) -> Answer:
         self.outside.enters("FakePlatform.deduct")
+        assert self.ordered.setdefault(order.order_no, order) == order, "another order, same number"
         if order.order_no not in self.ends:
             outcomes = self.script.get(order.agreement_no, [])
             self._begin(order, outcomes.pop(0) if outcomes else "succeed")
@@ -386,11 +389,14 @@ class World:
         self.active_orders = FakeActiveOrders(self.outside)
         self.notices = FakeQueue(self.outside)
         self.platform = FakePlatform(self.outside)
+        self.funders: dict[str, Funder] = {}
+        self.paid_to_us = frozenset({Mode.SELF_OPERATED})
         self.books = Books(
             loans=self.loans,
             schedules=self.schedules,
             journal=self.journal,
             products={PRODUCT.code: PRODUCT},
+            funders=self.funders,
         )
         self.shards = shards
 
@@ -415,7 +421,7 @@ class World:
             asks=self.asks,
             controls=self.controls,
             window=ACTIVE_WINDOW,
-            served_modes=frozenset({Mode.SELF_OPERATED}),
+            served_modes=self.paid_to_us,
         )
 
     @property

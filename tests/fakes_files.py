@@ -153,6 +153,7 @@ class FileWorld(World):
         self.dialect = dialect
         self.bytes_max = 1_000_000
         self.calls = None
+        self.served_modes = frozenset({Mode.SELF_OPERATED})
 
     @property
     def intake(self) -> loan_intake.Desk:
@@ -161,8 +162,9 @@ class FileWorld(World):
             schedules=self.schedules,
             borrowers=self.borrowers,
             products=self.books.products,
-            served_modes=frozenset({Mode.SELF_OPERATED}),
+            served_modes=self.served_modes,
             calls=self.calls or OneByOne(),
+            funders=self.funders,
         )
 
     @property

@@ -88,7 +88,10 @@ class HttpPaymentPlatform:
                 "agreement_no": order.agreement_no,
                 "amount_fen": order.amount.fen,
                 "currency": "CNY",
-                "split": [],
+                "split": [
+                    {"account": share.account, "amount_fen": share.amount.fen}
+                    for share in order.split
+                ],
                 "notify_url": self._notify_url,
                 "subject": order.subject,
             },

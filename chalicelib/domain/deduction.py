@@ -10,7 +10,7 @@ from datetime import date, datetime
 from enum import StrEnum
 
 from chalicelib.domain.due import InstalmentDue
-from chalicelib.domain.money import ZERO, Components, Money
+from chalicelib.domain.money import NOTHING, ZERO, Components, Money
 
 
 class Kind(StrEnum):
@@ -97,13 +97,25 @@ class Answer:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Share:
+    """What one account receives of a deduction."""
+
+    account: str
+    amount: Money
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Order:
-    """What is asked of the platform: fixed at the claim, the same at every repetition."""
+    """What is asked of the platform: fixed at the claim, the same at every repetition.
+
+    `split` names all receivers and adds up to the amount; without one all of it is ours.
+    """
 
     order_no: str
     agreement_no: str
     amount: Money
     subject: str
+    split: tuple[Share, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -128,8 +140,9 @@ class Unknown:
 class Deduction:
     """One record of the deduction journal: terminal, never changed.
 
-    `lines` say which instalments the money paid, none for a failed one; `dpd` is the loan's on
-    the business date, before the money; `round_no` is 0 where the borrower paid by himself.
+    `lines` say which instalments the money paid, none for a failed one, and what of it is a
+    funder's; the fee is the platform's alone; `dpd` is the loan's on the business date, before the
+    money; `round_no` is 0 where the borrower paid by himself.
     """
 
     order_no: str
@@ -151,6 +164,16 @@ class Deduction:
     kind: Kind = Kind.SCHEDULED
     fee: Money = ZERO
     request: str = ""
+
+    @property
+    def is_split(self) -> bool:
+        """Whether the money was split with a funder."""
+        return any(line.funder is not None for line in self.lines)
+
+    @property
+    def funder(self) -> Components:
+        """What of the money is a funder's."""
+        return sum((line.funder for line in self.lines if line.funder), NOTHING)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -13,11 +13,15 @@ from chalicelib.domain.schedule import Instalment
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class InstalmentDue:
-    """What one instalment owes, or is paid."""
+    """What one instalment owes, or is paid; `funder` is the funder's part of it.
+
+    None where nothing is split: all of it is the platform's.
+    """
 
     instalment_no: int
     due_on: date
     components: Components
+    funder: Components | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -6,7 +6,7 @@ from datetime import date, datetime, time
 from decimal import Decimal
 from enum import StrEnum
 
-from chalicelib.domain.deduction import Kind
+from chalicelib.domain.deduction import Kind, Share
 from chalicelib.domain.money import ZERO, Components, Money
 
 
@@ -85,6 +85,21 @@ class Funder:
     def terms_version(self) -> int:
         """The version that new loans are made under."""
         return max(self.terms)
+
+    def receivers(self, *, amount: Money, part: Money) -> tuple[Share, ...]:
+        """Name who receives what of an amount of which a part is the funder's.
+
+        Who receives nothing is left out.
+
+        >>> funder = Funder(funder_id="F1", name="银行", account="A1", platform_account="P1")
+        >>> funder.receivers(amount=Money(10), part=Money(7))
+        (Share(account='A1', amount=Money(fen=7)), Share(account='P1', amount=Money(fen=3)))
+        """
+        both = (
+            Share(account=self.account, amount=part),
+            Share(account=self.platform_account, amount=amount - part),
+        )
+        return tuple(share for share in both if share.amount)
 
 
 # --- lines of files ---------------------------------------------------------------------

@@ -1,19 +1,22 @@
 """A loan's head: its terms, where it stands, and the one order that may be in flight."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 
-from chalicelib.domain import allocation, due, position, prepayment
+from chalicelib.domain import allocation, due, position, prepayment, split
 from chalicelib.domain.allocation import Paid
 from chalicelib.domain.deduction import FAILURE_CLASSES, FailureClass, Kind, Result, SkipReason
-from chalicelib.domain.due import Due
+from chalicelib.domain.due import Due, InstalmentDue
+from chalicelib.domain.funder import Funder
 from chalicelib.domain.money import ZERO, Components, Money
 from chalicelib.domain.position import Position
 from chalicelib.domain.prepayment import Offer, Refusal, Standing, Wish
 from chalicelib.domain.product import Product, Recut
 from chalicelib.domain.schedule import Cut, Instalment
+from chalicelib.domain.split import Shares, Split
 
 Schedule = tuple[Instalment, ...]
 
@@ -40,8 +43,10 @@ class LoanStatus(StrEnum):
 class Slot:
     """The loan's only place for an order in flight: SENT, or UNKNOWN once its answer is overdue.
 
-    `amount` is `components` and `fee` together; `request` names what asked for it: the borrower's
-    request, or the version of the results file that told of it; what was wished is computed again from `kind`, `amount`, `recut` and `as_of` when the order has ended.
+    `amount` is `components` and `fee` together; `split` is of the components, None where all is the
+    platform's; `request` names what asked for it: the borrower's request, or the version of the
+    results file that told of it; what was wished is computed again from `kind`, `amount`, `recut`
+    and `as_of` when the order has ended.
     """
 
     order_no: str
@@ -54,6 +59,7 @@ class Slot:
     recut: Recut | None = None
     fee: Money = ZERO
     request: str = ""
+    split: Split | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,7 +67,8 @@ class Loan:
     """What is written on every event of a loan; at most 1 KB in the store.
 
     `version` counts the writes; `unpaid_due_on` is the due date of the oldest unpaid
-    instalment, None when nothing is left to pay; `hold` names why nothing may be deducted.
+    instalment, None when nothing is left to pay; `hold` names why nothing may be deducted;
+    `funder_terms` is the version of what was agreed with the funder that the loan was made under.
     """
 
     loan_id: str
@@ -80,6 +87,7 @@ class Loan:
     last_failure: str = ""
     funder_id: str = ""
     funder_share_bps: int = 0
+    funder_terms: int = 0
     revolving: bool = False
     version: int = 0
 
@@ -95,6 +103,38 @@ def owed(*, loan: Loan, schedule: Schedule, product: Product, as_of: date) -> Du
     )
 
 
+class UnknownTermsError(Exception):
+    """The catalogue has lost the funder, or the terms, that a loan was made under."""
+
+
+def shares_of(*, loan: Loan, funders: Mapping[str, Funder]) -> Shares | None:
+    """Say by what the loan's money is split; None where nobody splits it in transit.
+
+    :raises UnknownTermsError: if the funder or the version of its terms is not in the catalogue.
+    """
+    if loan.mode is not Mode.JOINT_LENDING:
+        return None
+    funder = funders.get(loan.funder_id)
+    if funder is None or loan.funder_terms not in funder.terms:
+        raise UnknownTermsError(f"{loan.loan_id}: {loan.funder_id} {loan.funder_terms}")
+    return Shares(
+        funder_bps=loan.funder_share_bps,
+        annual_rate=loan.annual_rate,
+        terms=funder.terms[loan.funder_terms],
+    )
+
+
+def split_of(
+    *, lines: Iterable[InstalmentDue], loan: Loan, schedule: Schedule, shares: Shares | None
+) -> Split | None:
+    """Split what is about to be paid of a loan; None where nobody splits it."""
+    if shares is None:
+        return None
+    return split.of_whole(
+        split.of_lines(lines=lines, position=loan.position, schedule=schedule, shares=shares)
+    )
+
+
 def slot_for(
     *,
     loan: Loan,
@@ -104,6 +144,7 @@ def slot_for(
     business_date: date,
     listed: Money,
     now: datetime,
+    shares: Shares | None = None,
 ) -> Slot | SkipReason:
     """Decide whether the loan may be deducted now, and for how much: what it owes today.
 
@@ -127,6 +168,7 @@ def slot_for(
         listed=listed,
         as_of=business_date,
         sent_at=now,
+        split=split_of(lines=dues.lines, loan=loan, schedule=schedule, shares=shares),
     )
 
 
@@ -155,7 +197,9 @@ def why_barred(loan: Loan) -> SkipReason | None:
     return None
 
 
-def slot_of_offer(*, offered: Offer, order_no: str, as_of: date, now: datetime) -> Slot:
+def slot_of_offer(
+    *, offered: Offer, order_no: str, as_of: date, now: datetime, split: Split | None = None
+) -> Slot:
     """Make the slot of a borrower's own wish, with all it takes to compute the wish again."""
     return Slot(
         order_no=order_no,
@@ -167,6 +211,7 @@ def slot_of_offer(*, offered: Offer, order_no: str, as_of: date, now: datetime) 
         kind=offered.kind,
         recut=offered.recut,
         fee=offered.fee,
+        split=split,
     )
 
 
@@ -192,25 +237,43 @@ class Posting:
     cut_after: Cut | None = None
 
 
-def posted(*, loan: Loan, cut: Cut, product: Product) -> Posting:
+def posted(*, loan: Loan, cut: Cut, product: Product, shares: Shares | None = None) -> Posting:
     """Take the money of the order in the slot: the loan moves on and the slot is free.
 
     The position has not moved since the claim, for the slot is the lock: the same
-    allocation comes out whenever and however often this is computed.
+    allocation comes out whenever and however often this is computed, and the same split.
 
     :raises NothingInFlightError: if the slot is empty.
-    :raises TermsMovedError: if the product's terms were changed under an order in flight.
+    :raises TermsMovedError: if the product's terms were changed under an order in flight, or the
+        funder's.
     """
     if loan.slot is None:
         raise NothingInFlightError(loan.loan_id)
-    if loan.slot.kind is not Kind.SCHEDULED:
-        return _posted_wish(loan=loan, slot=loan.slot, cut=cut, product=product)
-    dues = owed(loan=loan, schedule=cut.instalments, product=product, as_of=loan.slot.as_of)
-    paid = allocation.allocate(amount=loan.slot.amount, due=dues, product=product)
+    posting = _posted(loan=loan, slot=loan.slot, cut=cut, product=product)
+    if loan.slot.split is None:
+        return posting
+    if shares is None:
+        raise TermsMovedError(loan.slot.order_no)
+    lines = split.of_lines(
+        lines=posting.paid.lines,
+        position=loan.position,
+        schedule=cut.instalments,
+        shares=shares,
+    )
+    if split.of_whole(lines) != loan.slot.split:
+        raise TermsMovedError(loan.slot.order_no)
+    return replace(posting, paid=replace(posting.paid, lines=lines))
+
+
+def _posted(*, loan: Loan, slot: Slot, cut: Cut, product: Product) -> Posting:
+    if slot.kind is not Kind.SCHEDULED:
+        return _posted_wish(loan=loan, slot=slot, cut=cut, product=product)
+    dues = owed(loan=loan, schedule=cut.instalments, product=product, as_of=slot.as_of)
+    paid = allocation.allocate(amount=slot.amount, due=dues, product=product)
     # A funder may have taken a part of what is due; we never do.
     takes_all = not loan.mode.funder_deducts
-    if (dues.components if takes_all else paid.components) != loan.slot.components or paid.rest:
-        raise TermsMovedError(loan.slot.order_no)
+    if (dues.components if takes_all else paid.components) != slot.components or paid.rest:
+        raise TermsMovedError(slot.order_no)
     moved = allocation.position_after(
         position=loan.position, schedule=cut.instalments, due=dues, paid=paid
     )

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 
-from chalicelib.domain.money import ZERO, Components, Money, total
+from chalicelib.domain.money import NOTHING, ZERO, Components, Money, total
 from chalicelib.domain.schedule import Instalment
 
 
@@ -27,6 +27,13 @@ class Position:
 
 
 START = Position()
+
+
+def paid_of(position: Position, instalment_no: int) -> Components:
+    """Return what of an instalment that is not paid whole is paid already, but for penalty."""
+    if instalment_no != position.instalment_no:
+        return NOTHING
+    return Components(principal=position.principal_paid, interest=position.interest_paid)
 
 
 def unpaid(

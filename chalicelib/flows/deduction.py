@@ -189,6 +189,7 @@ def _decide(
         business_date=business_date,
         listed=Money(message.listed_fen),
         now=now,
+        shares=loans.shares_of(loan=loan, funders=desk.books.funders),
     )
     if isinstance(slot, SkipReason):
         return slot
@@ -248,6 +249,11 @@ def _send(loan: Loan, desk: Desk) -> Answer:
             agreement_no=loan.agreement_no,
             amount=slot.amount,
             subject=f"还款 {loan.loan_id}",
+            split=desk.books.funders[loan.funder_id].receivers(
+                amount=slot.amount, part=slot.split.funder.total
+            )
+            if slot.split
+            else (),
         )
     )
 

@@ -15,6 +15,7 @@ from chalicelib.domain import prepayment
 from chalicelib.domain.deduction import Deduction, SkipReason, is_quote_id, order_no_of_quote
 from chalicelib.domain.loan import Loan, Mode, Slot
 from chalicelib.domain.prepayment import Limits, Offer, Refusal, Wish
+from chalicelib.domain.split import Split
 from chalicelib.domain.window import SendWindow
 from chalicelib.flows.active_orders import ActiveOrders
 from chalicelib.flows.ports import (
@@ -323,5 +324,21 @@ def _decide(*, loan: Loan, quoted: QuotedTerms, now: datetime, desk: Desk) -> Sl
     if desk.controls.is_paused():
         return Refused(code="paused")
     return loans.slot_of_offer(
-        offered=found.offered, order_no=quoted.order_no, as_of=quoted.as_of, now=now
+        offered=found.offered,
+        order_no=quoted.order_no,
+        as_of=quoted.as_of,
+        now=now,
+        split=_split(loan=loan, offered=found.offered, desk=desk),
+    )
+
+
+def _split(*, loan: Loan, offered: Offer, desk: Desk) -> Split | None:
+    shares = loans.shares_of(loan=loan, funders=desk.books.funders)
+    if shares is None:
+        return None
+    return loans.split_of(
+        lines=offered.paid.lines,
+        loan=loan,
+        schedule=desk.books.schedules.get(loan.loan_id, loan.schedule_version).instalments,
+        shares=shares,
     )

@@ -1,13 +1,14 @@
 """Take new loans into the book: good lines go in, bad lines are named."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from itertools import islice
 
 from chalicelib.domain import position, schedule
 from chalicelib.domain.business_calendar import WorkingDays
+from chalicelib.domain.funder import Funder
 from chalicelib.domain.loan import Loan, Mode
 from chalicelib.domain.money import Money
 from chalicelib.domain.position import START
@@ -48,7 +49,7 @@ class LoanLine:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Desk:
-    """All that loans are taken in with."""
+    """All that loans are taken in with; `funders` are those there is an agreement with."""
 
     loans: Loans
     schedules: Schedules
@@ -57,6 +58,7 @@ class Desk:
     served_modes: frozenset[Mode]
     calls: CallsInFlight
     working_days: WorkingDays | None = None
+    funders: Mapping[str, Funder] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -127,6 +129,10 @@ def _objections(record: LoanLine, seen: set[str], desk: Desk) -> Iterator[tuple[
         yield "mode", "a mode that is not served"
     elif (record.mode is Mode.SELF_OPERATED) != (not record.funder_id):
         yield "funder_id", "a funder belongs to every loan but a self-operated one"
+    elif record.funder_id and record.funder_id not in desk.funders:
+        yield "funder_id", "no such funder"
+    elif record.mode is Mode.SELF_OPERATED and record.funder_share_bps:
+        yield "funder_share_bps", "nobody has a share of a self-operated loan"
     if record.first_due_on <= record.disbursed_on:
         yield "first_due_on", "not after the disbursement"
 
@@ -164,7 +170,7 @@ def _put(*, wanted: Sequence[_Accepted], sha256: str, desk: Desk) -> Sequence[_A
     ours = [each for each, is_ours in zip(wanted, claims, strict=True) if is_ours]
     people = {each.line.borrower_id: _borrower_of(each.line) for each in ours}
     _all(desk.calls.map(desk.borrowers.put, list(people.values())))
-    _all(desk.calls.map(desk.loans.add, [_loan_of(each) for each in ours]))
+    _all(desk.calls.map(desk.loans.add, [_loan_of(each, desk) for each in ours]))
     return ours
 
 
@@ -189,8 +195,9 @@ def _borrower_of(line: LoanLine) -> Borrower:
     return Borrower(borrower_id=line.borrower_id, name=line.borrower_name, phone=line.phone)
 
 
-def _loan_of(accepted: _Accepted) -> Loan:
+def _loan_of(accepted: _Accepted, desk: Desk) -> Loan:
     line = accepted.line
+    funder = desk.funders.get(line.funder_id)
     return Loan(
         loan_id=line.loan_id,
         borrower_id=line.borrower_id,
@@ -204,5 +211,7 @@ def _loan_of(accepted: _Accepted) -> Loan:
         unpaid_due_on=position.unpaid_due_on(START, accepted.cut.instalments),
         funder_id=line.funder_id,
         funder_share_bps=line.funder_share_bps,
+        # Whatever is agreed later, this loan is split by what is agreed now.
+        funder_terms=funder.terms_version if funder else 0,
         revolving=line.revolving,
     )

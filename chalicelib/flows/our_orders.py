@@ -5,6 +5,7 @@ from datetime import date
 
 from chalicelib.domain.deduction import Deduction, facts_of
 from chalicelib.domain.loan import Loan, Mode
+from chalicelib.domain.money import ZERO
 from chalicelib.domain.reconciliation import LocalOrder, OrderState
 from chalicelib.flows import active_orders as borrowers_orders
 from chalicelib.flows import deduction_round
@@ -72,6 +73,7 @@ def _in_flight(order_no: str, heads: Mapping[str, Loan]) -> LocalOrder | None:
         agreement_no=loan.agreement_no,
         state=OrderState.UNKNOWN,
         amount=loan.slot.amount,
+        funder_amount=loan.slot.split.funder.total if loan.slot.split else ZERO,
     )
 
 
@@ -81,6 +83,7 @@ def _ended(record: Deduction) -> LocalOrder:
         agreement_no=record.agreement_no,
         state=OrderState(record.result.status),
         amount=record.amount,
+        funder_amount=record.funder.total,
         trade_no=record.result.trade_no,
         paid_at=record.result.paid_at,
         settled_by=record.settled_by,

@@ -4,11 +4,12 @@ Every write promises what happens when it is done twice; every read says how fre
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Protocol, TypeVar
 
 from chalicelib.domain.deduction import Answer, Deduction, Order, Skip
+from chalicelib.domain.funder import Funder
 from chalicelib.domain.loan import Loan, Schedule
 from chalicelib.domain.money import Components, Money
 from chalicelib.domain.product import Product
@@ -275,12 +276,16 @@ class DueLists(Protocol):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Books:
-    """The stores that every movement of money reads and writes."""
+    """The stores that every movement of money reads and writes.
+
+    `funders` are those whose loans are in the book, with all versions of what was agreed.
+    """
 
     loans: Loans
     schedules: Schedules
     journal: Journal
     products: Products
+    funders: Mapping[str, Funder] = field(default_factory=dict)
 
 
 # --- queues and platforms ---------------------------------------------------------------

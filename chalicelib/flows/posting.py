@@ -159,8 +159,10 @@ def _record_of(
 
 
 def _posted(loan: Loan, books: Books) -> Posting:
+    is_split = loan.slot is not None and loan.slot.split is not None
     return loans.posted(
         loan=loan,
         cut=books.schedules.get(loan.loan_id, loan.schedule_version),
         product=books.products[loan.product],
+        shares=loans.shares_of(loan=loan, funders=books.funders) if is_split else None,
     )

@@ -28,9 +28,10 @@ from chalicelib.domain.deduction import (
 from chalicelib.domain.loan import LoanStatus, Mode
 from chalicelib.domain.money import Components, Money
 from chalicelib.domain.product import Recut
+from chalicelib.domain.split import Split
 from chalicelib.flows.early_repayment import request_named
 from chalicelib.flows.ports import MovedByAnotherError
-from tests.builders import PRODUCT, TODAY, a_cut, a_loan, a_schedule, at
+from tests.builders import PRODUCT, TODAY, a_cut, a_joint_loan, a_loan, a_schedule, at
 from tests.fakes import FakeJournal, FakeLoans, FakeRuns, FakeSchedules, Outside
 
 ORDER_NO = order_no_of(business_date=TODAY, round_no=1, loan_id="LN1")
@@ -109,6 +110,11 @@ class TestLoans:
         assert book.get("LN1") == loan
         assert book.get("LN2") is None
 
+    def test_gives_back_what_was_agreed_with_its_funder(self, book):
+        book.add(a_joint_loan())
+
+        assert book.get("LN1") == a_joint_loan()
+
     def test_gives_back_what_a_borrower_wished_to_pay(self, book):
         slot = replace(
             in_flight(a_loan()).slot,
@@ -119,6 +125,18 @@ class TestLoans:
             request="b3efd1a3eea8fc87",
         )
         book.add(a_loan(slot=slot))
+
+        assert book.get("LN1").slot == slot
+
+    def test_gives_back_how_an_order_is_split(self, book):
+        funder = Components(principal=Money(7), penalty=Money(1))
+        platform = Components(principal=Money(3), interest=Money(9))
+        slot = replace(
+            in_flight(a_joint_loan()).slot,
+            components=funder + platform,
+            split=Split(funder=funder, platform=platform),
+        )
+        book.add(a_joint_loan(slot=slot))
 
         assert book.get("LN1").slot == slot
 
@@ -211,6 +229,19 @@ class TestJournal:
 
         assert journal.find(ORDER_NO) == record
         assert journal.get_many([ORDER_NO, "20261124-1-LN9"]) == {ORDER_NO: record}
+
+    def test_gives_back_the_funders_part_of_each_line(self, journal):
+        [line] = loans.owed(
+            loan=a_loan(), schedule=a_schedule(), product=PRODUCT, as_of=TODAY
+        ).lines
+        lines = (
+            replace(line, funder=Components(principal=Money(7), interest=Money(1))),
+            replace(line, instalment_no=2, funder=Components()),
+            replace(line, instalment_no=3),
+        )
+        journal.put(a_deduction(mode="joint_lending", lines=lines))
+
+        assert journal.find(ORDER_NO).lines == lines
 
     def test_never_changes_a_record(self, journal):
         assert journal.put(a_deduction())
@@ -310,6 +341,7 @@ def test_the_largest_loan_head_is_one_write_unit():
             overdue_days=200,
             funder_id="F" * 32,
             funder_share_bps=9_999,
+            funder_terms=99,
         )
     )
     slot = replace(
@@ -322,6 +354,12 @@ def test_the_largest_loan_head_is_one_write_unit():
         recut=Recut.REDUCE_INSTALMENT,
         fee=Money(10**12),
         request=request_named(borrower_id="B" * 32, key="k" * 255),
+        split=Split(
+            funder=Components(
+                principal=Money(10**12), interest=Money(10**12), penalty=Money(10**12)
+            ),
+            platform=Components(),
+        ),
     )
     hold = f"discrepancy status_differs#{slot.order_no}"
     loan = replace(loan, slot=slot, hold=hold, last_failure="AGREEMENT_TERMINATED")

@@ -17,7 +17,7 @@ from cfnlint.decode import decode
 
 from app import app
 from chalicelib import wiring
-from chalicelib.adapters import signed_http, telemetry
+from chalicelib.adapters import products, signed_http, telemetry
 from chalicelib.adapters.access_tokens import AccessTokens
 from chalicelib.adapters.dynamodb import controls, tables
 from chalicelib.adapters.payment_platform import Breaker
@@ -187,7 +187,7 @@ class World:
             (wiring, "Breaker", partial(Breaker, monotonic=clock)),
             (wiring, "TokenBucket", partial(TokenBucket, monotonic=clock, sleep=clock.pass_)),
             (wiring, "access_tokens", lambda: tokens),
-            (wiring.products, "read", cache(wiring.products.read)),
+            (products, "read", cache(products.read)),
             (wiring.meter, "attach", lambda *_: None),
             (wiring, "NoticePolicy", partial(NoticePolicy, days_back=DAYS_BACK)),
             (controls, "time", SimpleNamespace(monotonic=clock)),

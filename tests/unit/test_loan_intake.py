@@ -1,16 +1,19 @@
 """Good loans go into the book, bad lines are named, and a line is never taken twice."""
 
 from contextlib import suppress
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
 import pytest
 
+from chalicelib.domain.funder import FunderTerms
 from chalicelib.domain.loan import LoanStatus, Mode
 from chalicelib.domain.money import Money, total
 from chalicelib.domain.position import START
 from chalicelib.flows.landing import Outcome
 from chalicelib.flows.ports import Borrower
+from tests.builders import FUNDER
 from tests.fakes import Crash
 from tests.fakes_files import LOANS_KEY, FileWorld, a_loan_row, drop_loans
 
@@ -135,6 +138,57 @@ class TestABadLine:
         ]
         assert world.loans.rows["LN1"] == book["loans"]["LN1"]
         assert world.borrowers.rows["B1"] == book["borrowers"]["B1"]
+
+
+class TestALineOfAFundersLoan:
+    @pytest.fixture
+    def world(self):
+        world = FileWorld()
+        world.served_modes = frozenset(Mode)
+        world.funders["F1"] = replace(FUNDER, terms={1: FunderTerms(), 2: FunderTerms()})
+        return world
+
+    @pytest.mark.parametrize("mode", ["joint_lending", "loan_assistance"])
+    def test_becomes_a_loan_under_what_is_agreed_by_then(self, world, mode):
+        taken = take(world, a_loan_row(mode=mode, funder_id="F1", funder_share_bps=7_000))
+        world.funders["F1"] = replace(FUNDER, terms=dict.fromkeys((1, 2, 3), FunderTerms()))
+        take(world, a_loan_row("LN2", mode=mode, funder_id="F1"), key=SECOND_KEY)
+        loan = world.loans.rows["LN1"]
+
+        assert taken.applied == 1
+        assert (loan.funder_id, loan.funder_share_bps, loan.funder_terms) == ("F1", 7_000, 2)
+        assert world.loans.rows["LN2"].funder_terms == 3
+
+    @pytest.mark.parametrize(
+        ("cells", "column", "reason"),
+        [
+            ({"mode": "joint_lending", "funder_id": "F9"}, "funder_id", "no such funder"),
+            ({"mode": "loan_assistance", "funder_id": "F9"}, "funder_id", "no such funder"),
+            (
+                {"mode": "joint_lending", "funder_id": ""},
+                "funder_id",
+                "a funder belongs to every loan but a self-operated one",
+            ),
+            (
+                {"mode": "self_operated", "funder_id": "F1"},
+                "funder_id",
+                "a funder belongs to every loan but a self-operated one",
+            ),
+            (
+                {"mode": "self_operated", "funder_share_bps": "7000"},
+                "funder_share_bps",
+                "nobody has a share of a self-operated loan",
+            ),
+        ],
+    )
+    def test_is_refused_where_the_funder_does_not_fit(self, world, cells, column, reason):
+        taken = take(world, a_loan_row("LN0"), a_loan_row("LN1") | cells)
+
+        assert (taken.applied, taken.refused) == (1, 1)
+        assert [(r["line"], r["column"], r["reason"]) for r in world.reasons(LOANS_KEY)] == [
+            (3, column, reason)
+        ]
+        assert world.loans.rows["LN0"].funder_terms == 0
 
 
 def test_takes_more_lines_than_it_holds_at_once(world):

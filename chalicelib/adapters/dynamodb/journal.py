@@ -170,24 +170,42 @@ def _skip_of(row: JournalRow) -> Skip:
 
 
 def _packed(lines: tuple[InstalmentDue, ...]) -> str:
+    """Write lines as "instalment,due date,three amounts", and three more where a funder has a part."""
     return ";".join(
-        f"{line.instalment_no},{line.due_on.isoformat()},{line.components.principal.fen},"
-        f"{line.components.interest.fen},{line.components.penalty.fen}"
+        ",".join(
+            (
+                str(line.instalment_no),
+                line.due_on.isoformat(),
+                *_fen_of(line.components),
+                *(_fen_of(line.funder) if line.funder is not None else ()),
+            )
+        )
         for line in lines
     )
 
 
+def _fen_of(amount: Components) -> tuple[str, str, str]:
+    return str(amount.principal.fen), str(amount.interest.fen), str(amount.penalty.fen)
+
+
 def _unpacked(text: str) -> tuple[InstalmentDue, ...]:
+    """Read lines back.
+
+    >>> _packed(_unpacked("1,2026-11-24,90,9,0;2,2026-12-24,90,9,0,63,6,0"))
+    '1,2026-11-24,90,9,0;2,2026-12-24,90,9,0,63,6,0'
+    """
     rows = (row.split(",") for row in text.split(";") if row)
     return tuple(
         InstalmentDue(
             instalment_no=int(number),
             due_on=date.fromisoformat(day),
-            components=Components(
-                principal=Money(int(principal)),
-                interest=Money(int(interest)),
-                penalty=Money(int(penalty)),
-            ),
+            components=_amount_of(fen[:3]),
+            funder=_amount_of(fen[3:]) if fen[3:] else None,
         )
-        for number, day, principal, interest, penalty in rows
+        for number, day, *fen in rows
     )
+
+
+def _amount_of(fen: Sequence[str]) -> Components:
+    principal, interest, penalty = (Money(int(one)) for one in fen)
+    return Components(principal=principal, interest=interest, penalty=penalty)

@@ -9,9 +9,10 @@ from chalicelib.adapters.dynamodb.shards import agenda_key, shard_of
 from chalicelib.adapters.dynamodb.tables import LoanRow, SlotMap
 from chalicelib.domain.deduction import Kind
 from chalicelib.domain.loan import Loan, LoanStatus, Mode, Slot
-from chalicelib.domain.money import ZERO, Components
+from chalicelib.domain.money import ZERO, Components, Money
 from chalicelib.domain.position import Position
 from chalicelib.domain.product import Recut
+from chalicelib.domain.split import Split
 from chalicelib.flows.ports import AgendaEntry, MovedByAnotherError
 
 
@@ -92,6 +93,7 @@ class DynamoLoans:
             last_failure=loan.last_failure or None,
             funder_id=loan.funder_id or None,
             funder_share_bps=loan.funder_share_bps or None,
+            funder_terms=loan.funder_terms or None,
             revolving=loan.revolving or None,
             version=loan.version,
             agenda_key=agenda_key(loan.unpaid_due_on, shard)
@@ -114,18 +116,19 @@ def _map_of(slot: Slot) -> SlotMap:
         recut=slot.recut.value if slot.recut else None,
         fee=slot.fee or None,
         request=slot.request or None,
+        funder_fen=_packed(slot.split.funder) if slot.split else None,
     )
 
 
 def _slot_of(slot: SlotMap | None) -> Slot | None:
     if slot is None:
         return None
+    components = Components(principal=slot.principal, interest=slot.interest, penalty=slot.penalty)
+    funder = _unpacked(slot.funder_fen) if slot.funder_fen else None
     return Slot(
         order_no=slot.order_no,
         amount=slot.amount,
-        components=Components(
-            principal=slot.principal, interest=slot.interest, penalty=slot.penalty
-        ),
+        components=components,
         listed=slot.listed,
         as_of=slot.as_of,
         sent_at=slot.sent_at,
@@ -133,7 +136,23 @@ def _slot_of(slot: SlotMap | None) -> Slot | None:
         recut=Recut(slot.recut) if slot.recut else None,
         fee=slot.fee or ZERO,
         request=slot.request or "",
+        split=Split(funder=funder, platform=components - funder) if funder is not None else None,
     )
+
+
+def _packed(part: Components) -> str:
+    """Write an amount as "principal,interest,penalty" in fen; a head's bytes count."""
+    return f"{part.principal.fen},{part.interest.fen},{part.penalty.fen}"
+
+
+def _unpacked(text: str) -> Components:
+    """Read an amount back.
+
+    >>> _packed(_unpacked("7,0,1"))
+    '7,0,1'
+    """
+    principal, interest, penalty = (Money(int(fen)) for fen in text.split(","))
+    return Components(principal=principal, interest=interest, penalty=penalty)
 
 
 def _loan_of(row: LoanRow) -> Loan:
@@ -160,6 +179,7 @@ def _loan_of(row: LoanRow) -> Loan:
         last_failure=row.last_failure or "",
         funder_id=row.funder_id or "",
         funder_share_bps=row.funder_share_bps or 0,
+        funder_terms=row.funder_terms or 0,
         revolving=bool(row.revolving),
         version=row.version,
     )

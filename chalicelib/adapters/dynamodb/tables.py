@@ -40,6 +40,7 @@ class SlotMap(MapAttribute[str, object]):
     recut = UnicodeAttribute(attr_name="c", null=True)
     fee = MoneyAttribute(attr_name="e", null=True)
     request = UnicodeAttribute(attr_name="q", null=True)
+    funder_fen = UnicodeAttribute(attr_name="s", null=True)
 
 
 class AgendaIndex(GlobalSecondaryIndex["LoanRow"]):
@@ -88,6 +89,7 @@ class LoanRow(Model):
     last_failure = UnicodeAttribute(attr_name="lf", null=True)
     funder_id = UnicodeAttribute(attr_name="fid", null=True)
     funder_share_bps = WholeNumberAttribute(attr_name="fs", null=True)
+    funder_terms = WholeNumberAttribute(attr_name="ft", null=True)
     revolving = BooleanAttribute(attr_name="rv", null=True)
     version = WholeNumberAttribute(attr_name="v")
     agenda_key = UnicodeAttribute(null=True)
