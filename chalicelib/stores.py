@@ -2,7 +2,7 @@
 
 from functools import cache
 
-from chalicelib.adapters import products
+from chalicelib.adapters import funders, products
 from chalicelib.adapters.dynamodb import tables
 from chalicelib.adapters.dynamodb.active_orders import DynamoActiveOrders
 from chalicelib.adapters.dynamodb.borrowers import DynamoBorrowers
@@ -32,6 +32,7 @@ def books() -> Books:
         schedules=DynamoSchedules(),
         journal=DynamoJournal(),
         products=products.read(),
+        funders=funders.read(),
     )
 
 

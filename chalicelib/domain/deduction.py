@@ -108,7 +108,8 @@ class Share:
 class Order:
     """What is asked of the platform: fixed at the claim, the same at every repetition.
 
-    `split` names all receivers and adds up to the amount; without one all of it is ours.
+    `split` names all receivers and adds up to the amount; without one all of it is ours.  What
+    follows it is for a funder that keeps books of the loan: what is wished, and as of when.
     """
 
     order_no: str
@@ -116,6 +117,10 @@ class Order:
     amount: Money
     subject: str
     split: tuple[Share, ...] = ()
+    loan_id: str = ""
+    kind: Kind = Kind.SCHEDULED
+    recut: str = ""
+    as_of: date | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -6,145 +6,28 @@ all of what is due, or a part of it in the product's order.  Anything else is a 
 nothing of it is posted, both figures are shown, and the loan is held.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
 from chalicelib.domain import allocation
 from chalicelib.domain.deduction import (
-    FAILURE_CLASSES,
     NO_ROUND,
     Deduction,
-    FailureClass,
     Result,
     Status,
     facts_of,
-    failed,
 )
 from chalicelib.domain.due import Due
-from chalicelib.domain.funder import ResultLine, ResultStatus
 from chalicelib.domain.loan import Slot
 from chalicelib.domain.money import NOTHING, ZERO, Components, Money
 from chalicelib.domain.product import Product
-from chalicelib.domain.reconciliation import Discrepancy, Kind, paid_on
+from chalicelib.domain.reconciliation import Discrepancy, Kind
+from chalicelib.domain.told import CLOCKS_DIFFER, Told, failure_of
 
-CLOCKS_DIFFER = timedelta(minutes=5)
-UNNAMED = "UNNAMED"
 LINES_SHOWN_MAX = 40
-
-
-# --- what is told -----------------------------------------------------------------------
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Told:
-    """What one file says of one loan in one round; of round 0, of one trade at a borrower's wish.
-
-    `repeated` lines stand twice, word for word; `is_torn` says that two lines of one instalment
-    say two things.
-    """
-
-    loan_id: str
-    round_no: int
-    trade_no: str
-    lines: tuple[ResultLine, ...]
-    repeated: int = 0
-    is_torn: bool = False
-
-    @property
-    def paid(self) -> Mapping[int, Components]:
-        """What was collected, by instalment."""
-        return {line.instalment_no: line.whole for line in self._of(ResultStatus.SUCCEEDED)}
-
-    @property
-    def components(self) -> Components:
-        return sum(self.paid.values(), NOTHING)
-
-    @property
-    def failure(self) -> ResultLine | None:
-        """The first line that failed."""
-        return next(iter(self._of(ResultStatus.FAILED)), None)
-
-    @property
-    def paid_at(self) -> datetime | None:
-        """When the last of it was paid."""
-        return max((line.paid_at for line in self.lines if line.paid_at), default=None)
-
-    def result(self, new: Iterable[int]) -> Result:
-        """Make the result of the instalments that are new of what was collected."""
-        lines = [line for line in self._of(ResultStatus.SUCCEEDED) if line.instalment_no in new]
-        return Result(
-            status=Status.SUCCEEDED,
-            trade_no=lines[0].funder_trade_no,
-            paid_at=max(line.paid_at for line in lines if line.paid_at),
-        )
-
-    def _of(self, status: ResultStatus) -> tuple[ResultLine, ...]:
-        return tuple(line for line in self.lines if line.status is status)
-
-
-def told_by_loan(lines: Iterable[ResultLine]) -> Sequence[Told]:
-    """Put together what a file says of each loan and round; a wish's lines by their trade."""
-    groups: dict[tuple[str, int, str], list[ResultLine]] = {}
-    for line in lines:
-        trade_no = line.funder_trade_no if line.round == NO_ROUND else ""
-        groups.setdefault((line.loan_id, line.round, trade_no), []).append(line)
-    return [_told(key, group) for key, group in groups.items()]
-
-
-def _told(key: tuple[str, int, str], group: Sequence[ResultLine]) -> Told:
-    loan_id, round_no, trade_no = key
-    once = list(dict.fromkeys(group))
-    return Told(
-        loan_id=loan_id,
-        round_no=round_no,
-        trade_no=trade_no,
-        lines=tuple(sorted(once, key=lambda line: line.instalment_no)),
-        repeated=len(group) - len(once),
-        is_torn=len({line.instalment_no for line in once}) < len(once),
-    )
-
-
-def why_unusable(line: ResultLine, *, round_no: int, business_date: date) -> tuple[str, str]:
-    """Name the column of a line that cannot be of this file, and why; two empty texts if all can.
-
-    A wish may have been paid after the last file of the day before.
-    """
-    if line.round not in {round_no, NO_ROUND}:
-        return "round", f"neither {round_no} nor {NO_ROUND}"
-    if line.status is ResultStatus.FAILED:
-        return "", ""
-    if line.paid_at is None or not line.funder_trade_no:
-        return ("funder_trade_no" if line.paid_at else "paid_at"), "missing of what succeeded"
-    if not line.whole.total or not line.whole.covers(NOTHING):
-        return "principal_fen", "nothing was collected, or less"
-    earliest = paid_on(line.paid_at + CLOCKS_DIFFER)
-    latest = paid_on(line.paid_at - CLOCKS_DIFFER)
-    is_late = latest > business_date
-    if is_late or (line.round != NO_ROUND and earliest < business_date):
-        return "paid_at", f"not on {business_date}"
-    return "", ""
-
-
-def failure_of(line: ResultLine) -> Result:
-    """Make the result of a failure; a code nobody listed waits for the next list.
-
-    >>> line = ResultLine(
-    ...     loan_id="LN7", instalment_no=1, round=1, status=ResultStatus.FAILED,
-    ...     failure_code="MOON_TOO_FULL",
-    ... )
-    >>> failure_of(line).failure_class
-    <FailureClass.RETRY_LATER: 'retry_later'>
-    """
-    if line.failure_code in FAILURE_CLASSES:
-        return failed(line.failure_code)
-    return Result(
-        status=Status.FAILED,
-        failure_code=line.failure_code or UNNAMED,
-        failure_class=FailureClass.RETRY_LATER,
-    )
 
 
 # --- what becomes of it -----------------------------------------------------------------
@@ -247,8 +130,8 @@ def foreign(told: Told, order_no: str) -> Finding:
 
 
 def used_up(told: Told, order_no: str) -> Finding:
-    """Say that a version has added to this loan before, and now says something else."""
-    return _finding(told, Kind.AMOUNT_DIFFERS, "version_told_otherwise_before", order_no)
+    """Say that the number is used up that the money would be posted under: people must look."""
+    return _finding(told, Kind.AMOUNT_DIFFERS, "told_otherwise_before", order_no)
 
 
 def _finding(told: Told, kind: Kind, note: str, order_no: str, **sides: Any) -> Finding:

@@ -2,7 +2,7 @@
 
 from chalice.app import Blueprint, CloudWatchEvent, Cron
 
-from chalicelib import wiring
+from chalicelib import wiring, wiring_funders
 from chalicelib.adapters.telemetry import count
 from chalicelib.entrypoints.boundary import boundary, scheduled_at
 from chalicelib.flows import day_close, deduction_round, due_list, notices
@@ -34,7 +34,7 @@ def open_round_1(event: CloudWatchEvent) -> str:
 @boundary
 def release_texts(event: CloudWatchEvent) -> int:
     """Send the texts whose time has come."""
-    return notices.release(now=scheduled_at(event), desk=wiring.texts())
+    return notices.release(now=scheduled_at(event), desk=wiring_funders.texts())
 
 
 @bp.schedule(Cron(0, 8, "*", "*", "?", "*"))  # 16:00
@@ -51,17 +51,22 @@ def open_round_2(event: CloudWatchEvent) -> str:
 @boundary
 def sweep(event: CloudWatchEvent) -> dict[str, object]:
     """Take up whatever was left undone."""
-    report = sweeping.run(now=scheduled_at(event), desk=wiring.sweeps())
+    report = sweeping.run(now=scheduled_at(event), desk=wiring_funders.sweeps())
     count("UnknownOrders", report.unknown)
     count("WaitingDues", report.waiting)
-    return {"unknown": report.unknown, "waiting": report.waiting, "started": report.started}
+    return {
+        "unknown": report.unknown,
+        "waiting": report.waiting,
+        "started": report.started,
+        "held_up": report.held_up,
+    }
 
 
 @bp.schedule(Cron(0, "3-10", "*", "*", "?", "*"))  # hourly, 11:00 to 18:00
 @boundary
 def close_day(event: CloudWatchEvent) -> dict[str, tuple[str, ...]]:
     """Close the days of which nothing is open, and say what keeps the others open."""
-    closings = day_close.close_all(now=scheduled_at(event), desk=wiring.closings())
+    closings = day_close.close_all(now=scheduled_at(event), desk=wiring_funders.closings())
     count("Discrepancies", sum(closing.discrepancies for closing in closings))
     return {closing.business_date.isoformat(): closing.open for closing in closings}
 
@@ -70,7 +75,7 @@ def close_day(event: CloudWatchEvent) -> dict[str, tuple[str, ...]]:
 @boundary
 def watch(event: CloudWatchEvent) -> tuple[str, ...]:
     """Say what is late or missing."""
-    late = watching.late(now=scheduled_at(event), desk=wiring.watches())
+    late = watching.late(now=scheduled_at(event), desk=wiring_funders.watches())
     count("Late", len(late))
     count("BillMissing", sum("reconciliation" in job for job in late))
     return late

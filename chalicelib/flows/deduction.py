@@ -254,6 +254,10 @@ def _send(loan: Loan, desk: Desk) -> Answer:
             )
             if slot.split
             else (),
+            loan_id=loan.loan_id,
+            kind=slot.kind,
+            recut=slot.recut.value if slot.recut else "",
+            as_of=slot.as_of,
         )
     )
 

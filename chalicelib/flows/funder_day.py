@@ -17,11 +17,12 @@ from chalicelib.domain.money import ZERO, Money, total
 from chalicelib.domain.reconciliation import Kind
 from chalicelib.domain.run import Run
 from chalicelib.flows import active_orders as borrowers_orders
-from chalicelib.flows import due_list, funder_results, landing
+from chalicelib.flows import due_list, funder_discrepancies, funder_results, landing
 from chalicelib.flows.active_orders import ActiveOrders
 from chalicelib.flows.file_ports import CloseUnknown
 from chalicelib.flows.ports import DueLine, DueLists
 
+DAYS_SWEPT = 2
 CLOSES_MAX = 100
 """How many unknown orders one pass closes at the funder; the close of day passes each hour."""
 
@@ -79,6 +80,21 @@ def job_of(funder_id: str) -> str:
     'funder_day_F7'
     """
     return f"funder_day_{funder_id}"
+
+
+def sweep(*, now: datetime, desk: Desk) -> int:
+    """Go on with what waits of today and yesterday, and compare what is told of whole by now."""
+    waiting = 0
+    for days_ago in range(DAYS_SWEPT):
+        business_date = now.date() - timedelta(days=days_ago)
+        waiting += funder_results.go_on(
+            business_date=business_date, now=now, desk=desk.results, files=desk.files
+        )
+        for funder in desk.results.funders.values():
+            compared = desk.results.runs.get(business_date, job_of(funder.funder_id))
+            if compared is None:
+                compare(business_date=business_date, funder=funder, now=now, desk=desk)
+    return waiting
 
 
 def compare(*, business_date: date, funder: Funder, now: datetime, desk: Desk) -> Run | None:
@@ -191,8 +207,8 @@ def _findings(
     funder: Funder,
     desk: Desk,
 ) -> Iterator[Finding]:
-    standing = funder_results.of_day(
-        business_date=business_date, funder_id=funder.funder_id, desk=desk.results
+    standing = funder_discrepancies.of_day(
+        business_date=business_date, funder_id=funder.funder_id, keeper=desk.results
     )
     job = job_of(funder.funder_id)
     disputed = {
@@ -204,7 +220,7 @@ def _findings(
     for loan_id in sorted({*expected, *records} - disputed):
         order_no = f"{business_date:%Y%m%d}-{NO_ROUND}-{loan_id}"
         found = _finding(loan_id, order_no, expected.get(loan_id), records.get(loan_id, ()))
-        if found:
+        if found and not _paid_late(loan_id, business_date, desk):
             yield found
 
 
@@ -232,6 +248,14 @@ def _finding(
         here=line.amount if line else None,
         there=there,
         holds=False,
+    )
+
+
+def _paid_late(loan_id: str, business_date: date, desk: Desk) -> bool:
+    """Whether an order of an earlier day was posted since the list of this one was made."""
+    return any(
+        record.business_date < business_date <= record.recorded_at.date()
+        for record in desk.results.books.journal.of_loan(loan_id)
     )
 
 
@@ -266,19 +290,19 @@ def _say_missing(
 def _write(
     findings: Sequence[Finding], *, business_date: date, funder: Funder, now: datetime, desk: Desk
 ) -> None:
-    funder_results.write_findings(
+    funder_discrepancies.write(
         findings,
         funder_id=funder.funder_id,
         business_date=business_date,
         found_in=job_of(funder.funder_id),
         now=now,
-        desk=desk.results,
+        keeper=desk.results,
     )
 
 
 def _unresolved(business_date: date, funder_id: str, desk: Desk) -> int:
-    standing = funder_results.of_day(
-        business_date=business_date, funder_id=funder_id, desk=desk.results
+    standing = funder_discrepancies.of_day(
+        business_date=business_date, funder_id=funder_id, keeper=desk.results
     )
     return sum(not each.is_resolved for each in standing)
 

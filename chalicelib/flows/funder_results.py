@@ -15,11 +15,10 @@ from typing import Any
 from chalicelib.domain import funder_results as results
 from chalicelib.domain.deduction import NO_ROUND, Deduction, Status
 from chalicelib.domain.funder import Funder, ResultLine
-from chalicelib.domain.funder_results import Finding, Told
-from chalicelib.domain.loan import Mode
-from chalicelib.domain.reconciliation import Discrepancy
+from chalicelib.domain.funder_results import Finding
 from chalicelib.domain.run import Run
-from chalicelib.flows import discrepancy, landing, told_orders
+from chalicelib.domain.told import Told, told_by_loan, why_unusable
+from chalicelib.flows import funder_discrepancies, landing, told_orders
 from chalicelib.flows.file_ports import (
     CallsInFlight,
     Discrepancies,
@@ -36,7 +35,6 @@ VERSIONS_MAX = 20
 """More corrections of one file are a misunderstanding for people to clear up."""
 
 LOANS_AT_ONCE = 100
-DAYS_SWEPT = 2
 
 
 class StillInWorkError(Exception):
@@ -151,13 +149,13 @@ def go_on(*, business_date: date, now: datetime, desk: Desk, files: landing.Desk
             standing = desk.runs.get(business_date, job_of(funder.funder_id, round_no))
             if standing is None or is_current(standing) or "file" not in standing.totals:
                 continue
-            sheet = Sheet(
+            sheet = _sheet_of(
                 funder_id=funder.funder_id,
                 business_date=business_date,
                 round_no=round_no,
                 version=standing.claimed,
                 now=now,
-                books=desk.books,
+                desk=desk,
             )
             try:
                 done = again(sheet=sheet, version=standing.claimed, desk=desk, files=files)
@@ -165,12 +163,6 @@ def go_on(*, business_date: date, now: datetime, desk: Desk, files: landing.Desk
                 done = None
             waiting += not is_current(done)
     return waiting
-
-
-def sweep(*, now: datetime, desk: Desk, files: landing.Desk) -> int:
-    """Go on with what waits of today and yesterday."""
-    days = (now.date() - timedelta(days=ago) for ago in range(DAYS_SWEPT))
-    return sum(go_on(business_date=day, now=now, desk=desk, files=files) for day in days)
 
 
 def rounds_of(funder: Funder) -> Sequence[int]:
@@ -190,31 +182,54 @@ def is_current(run: Run | None) -> bool:
 
 
 def _sheet(batch: Batch[Any], *, funder_id: str, now: datetime, desk: Desk) -> Sheet:
-    return Sheet(
+    return _sheet_of(
         funder_id=funder_id,
         business_date=batch.business_date,
         round_no=batch.round_no,
         version=batch.version,
         now=now,
+        desk=desk,
+    )
+
+
+def _sheet_of(
+    *,
+    funder_id: str,
+    business_date: date,
+    round_no: int,
+    version: int,
+    now: datetime,
+    desk: Desk,
+) -> Sheet:
+    return Sheet(
+        funder_id=funder_id,
+        business_date=business_date,
+        round_no=round_no,
+        version=version,
+        claim=f"{_file_of(business_date, round_no)}{version}",
+        now=now,
         books=desk.books,
     )
 
 
+def _file_of(business_date: date, round_no: int) -> str:
+    """Begin the name of whoever claims: the file, whatever its version."""
+    return f"{business_date:%Y%m%d}-r{round_no}-v"
+
+
 def _told(batch: Batch[ResultLine], sheet: Sheet) -> Sequence[Told]:
-    """Read what the file says, loan by loan; a line of another day or round spoils it."""
+    """Read what the file says, loan by loan; a line that cannot be of it spoils it."""
     faults, lines = [], []
     for line in batch.lines():
         if line.record is None:
             continue
-        column, reason = results.why_unusable(
-            line.record, round_no=sheet.round_no, business_date=sheet.business_date
-        )
+        column, reason = why_unusable(line.record, business_date=sheet.business_date)
         if reason:
             faults.append(Fault(line=line.number, column=column, reason=reason))
         lines.append(line.record)
     if faults:
         raise UnusableFileError(*faults[: landing.REASONS_MAX])
-    return results.told_by_loan(lines)
+    return told_by_loan(lines, business_date=sheet.business_date, round_no=sheet.round_no)
 
 
 def _check_day(batch: Batch[Any], sheet: Sheet, desk: Desk) -> None:
@@ -245,71 +260,78 @@ def _claimed(sheet: Sheet, desk: Desk) -> int:
 
 def _applied(told: Sequence[Told], sheet: Sheet, desk: Desk) -> Sequence[told_orders.Applied]:
     """Work the loans side by side; one that fails alone leaves the others done."""
-    rounds = [each for each in told if each.round_no != NO_ROUND]
     wishes = [each for each in told if each.round_no == NO_ROUND]
     known: dict[str, list[Deduction]] = {}
     for record in told_orders.wishes_lately(sheet) if wishes else ():
         known.setdefault(record.loan_id, []).append(record)
     outcomes: list[told_orders.Applied | Exception] = []
-    # Wishes first: what they end no longer keeps a round's money waiting.
+    # Wishes first, then earlier rounds: what they end no longer keeps a round's money waiting.
     outcomes += desk.calls.map(
         lambda each: told_orders.settle(told=each, known=known.get(each.loan_id, ()), sheet=sheet),
         wishes,
     )
-    for start in range(0, len(rounds), LOANS_AT_ONCE):
-        some = rounds[start : start + LOANS_AT_ONCE]
-        new = [
-            each for each, is_known in zip(some, _known(some, sheet), strict=True) if not is_known
-        ]
-        outcomes += [told_orders.Applied(state=State.KNOWN)] * (len(some) - len(new))
-        outcomes += desk.calls.map(partial(_apply, sheet=sheet), new)
+    for rounds in (_rounds(told, sheet, late=True), _rounds(told, sheet, late=False)):
+        for start in range(0, len(rounds), LOANS_AT_ONCE):
+            some = rounds[start : start + LOANS_AT_ONCE]
+            new = _unknown(some, sheet)
+            outcomes += [told_orders.Applied(state=State.KNOWN)] * (len(some) - len(new))
+            outcomes += desk.calls.map(partial(_apply, sheet=sheet), new)
     for outcome in outcomes:
         if isinstance(outcome, Exception):
             raise outcome
     return [outcome for outcome in outcomes if not isinstance(outcome, Exception)]
 
 
+def _rounds(told: Sequence[Told], sheet: Sheet, *, late: bool) -> Sequence[Told]:
+    """Choose what is told of the file's own round, or late of an earlier one, the oldest first."""
+    chosen = [
+        each for each in told if each.round_no != NO_ROUND and (sheet.of(each) is not sheet) == late
+    ]
+    return sorted(chosen, key=lambda each: (each.business_date, each.round_no))
+
+
 def _apply(told: Told, *, sheet: Sheet) -> told_orders.Applied:
     return told_orders.apply(told=told, sheet=sheet)
 
 
-def _known(some: Sequence[Told], sheet: Sheet) -> Sequence[bool]:
-    """Say of which loans all that is told is recorded and posted already, in a few reads."""
+def _unknown(some: Sequence[Told], sheet: Sheet) -> Sequence[Told]:
+    """Leave out the loans of which all that is told is recorded and posted, in a few reads."""
     heads = sheet.books.loans.get_many(sorted({each.loan_id for each in some}))
-    order_nos = {each.loan_id: sheet.order_nos(each.loan_id) for each in some}
-    records = sheet.books.journal.get_many([no for nos in order_nos.values() for no in nos])
+    order_nos = [sheet.of(each).order_nos(each.loan_id) for each in some]
+    records = sheet.books.journal.get_many(sorted({no for nos in order_nos for no in nos}))
 
-    def is_known(each: Told) -> bool:
-        loan, nos = heads.get(each.loan_id), order_nos[each.loan_id]
-        mine = [records[no] for no in nos if no in records]
+    def is_known(each: Told, nos: Sequence[str]) -> bool:
+        loan, mine = heads.get(each.loan_id), [records[no] for no in nos if no in records]
         if loan is None or not mine or each.repeated or each.is_torn:
             return False
         is_free = loan.slot is None or loan.slot.order_no not in nos
         return is_free and sheet.is_own(loan) and dict(each.paid) == results.paid_by(mine)
 
-    return [is_known(each) for each in some]
+    return [each for each, nos in zip(some, order_nos, strict=True) if not is_known(each, nos)]
 
 
 def _denied(told: Sequence[Told], sheet: Sheet) -> Sequence[Finding]:
-    """Find the loans whose money an earlier version had us post, and this one has not a word of."""
+    """Find the orders an earlier version had us post, and this one has not a word of."""
     if sheet.version == 1:
         return ()
-    named = {each.loan_id for each in told if each.round_no != NO_ROUND}
-    posted: dict[str, list[Deduction]] = {}
-    for record in sheet.books.journal.of_day(sheet.business_date):
-        if (
-            isinstance(record, Deduction)
-            and Mode(record.mode).funder_deducts
-            and record.round_no == sheet.round_no
-            and record.result.status is Status.SUCCEEDED
-            and record.loan_id not in named
-        ):
-            posted.setdefault(record.loan_id, []).append(record)
-    heads = sheet.books.loans.get_many(sorted(posted))
+    named = {(each.loan_id, each.business_date, each.round_no) for each in told}
+    file = _file_of(sheet.business_date, sheet.round_no)
+    posted: dict[tuple[str, date, int], list[Deduction]] = {}
+    for business_date in (sheet.business_date, sheet.business_date - timedelta(days=1)):
+        for record in sheet.books.journal.of_day(business_date):
+            if (
+                isinstance(record, Deduction)
+                and record.settled_by == told_orders.SETTLED_BY
+                and record.request.startswith(file)
+                and record.result.status is Status.SUCCEEDED
+            ):
+                key = record.loan_id, record.business_date, record.round_no
+                posted.setdefault(key, []).append(record)
+    heads = sheet.books.loans.get_many(sorted({loan_id for loan_id, _, _ in posted}))
     return [
-        results.denied(loan_id=loan_id, order_no=sheet.order_no(loan_id), records=posted[loan_id])
-        for loan_id, loan in heads.items()
-        if sheet.is_own(loan)
+        results.denied(loan_id=key[0], order_no=records[0].order_no, records=records)
+        for key, records in posted.items()
+        if key not in named and sheet.is_own(heads.get(key[0]))
     ]
 
 
@@ -317,48 +339,14 @@ def _denied(told: Sequence[Told], sheet: Sheet) -> Sequence[Finding]:
 
 
 def _write(findings: Iterable[Finding], sheet: Sheet, desk: Desk) -> None:
-    write_findings(
+    funder_discrepancies.write(
         findings,
         funder_id=sheet.funder_id,
         business_date=sheet.business_date,
         found_in=job_of(sheet.funder_id, sheet.round_no),
         now=sheet.now,
-        desk=desk,
-    )
-
-
-def write_findings(
-    findings: Iterable[Finding],
-    *,
-    funder_id: str,
-    business_date: date,
-    found_in: str,
-    now: datetime,
-    desk: Desk,
-) -> None:
-    """Write what is found, and resolve what the same finder found before and finds no more."""
-    found = [
-        results.discrepancy_of(
-            each, business_date=business_date, funder_id=funder_id, found_in=found_in, at=now
-        )
-        for each in findings
-    ]
-    discrepancy.write(
-        found={each.discrepancy_id: each for each in found},
-        standing=[
-            each
-            for each in of_day(business_date=business_date, funder_id=funder_id, desk=desk)
-            if each.facts.get("found_in") == found_in
-        ],
-        gone="the funder's files no longer show it",
-        now=now,
         keeper=desk,
     )
-
-
-def of_day(*, business_date: date, funder_id: str, desk: Desk) -> Sequence[Discrepancy]:
-    """Read a funder's discrepancies of a day, in whatever state."""
-    return desk.discrepancies.of_day(business_date, results.channel_of(funder_id))
 
 
 def _complete(

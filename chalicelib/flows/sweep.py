@@ -1,5 +1,6 @@
 """The second net: whatever a lost message, a dead worker or a silent scheduler left undone."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 
@@ -20,7 +21,10 @@ NOT_YET = (deduction_round.DueListMissingError, deduction_round.RoundNotOverErro
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Desk:
-    """All that the sweep is worked with; `rounds` says when each round starts."""
+    """All that the sweep is worked with; `round_at` says when each round starts.
+
+    `others` take up what else was left undone, given the time; each says how much still waits.
+    """
 
     mornings: due_list.Desk
     rounds: deduction_round.Desk
@@ -28,15 +32,20 @@ class Desk:
     asks: Queue[AskMessage]
     list_at: time
     round_at: tuple[time, ...]
+    others: Sequence[Callable[..., int]] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Report:
-    """What was found undone: orders without an end, dues nobody took up, jobs that never started."""
+    """What was found undone: orders without an end, dues nobody took up, jobs that never started.
+
+    `held_up` is what other jobs wait with for orders without an end.
+    """
 
     unknown: int = 0
     waiting: int = 0
     started: tuple[str, ...] = ()
+    held_up: int = 0
 
 
 def run(*, now: datetime, desk: Desk) -> Report:
@@ -71,7 +80,8 @@ def run(*, now: datetime, desk: Desk) -> Report:
         desk.asks.put(AskMessage(order_no=no, rung=None) for no in unfinished)
     # After the tallies, for they say whether the round before is over.
     started = tuple(_start_what_is_late(now=now, desk=desk))
-    return Report(unknown=unknown, waiting=waiting, started=started)
+    held_up = sum(other(now=now) for other in desk.others)
+    return Report(unknown=unknown, waiting=waiting, started=started, held_up=held_up)
 
 
 def _start_what_is_late(*, now: datetime, desk: Desk) -> list[str]:

@@ -21,9 +21,10 @@ from chalicelib.domain.deduction import (
     order_no_of_addition,
 )
 from chalicelib.domain.due import Due
-from chalicelib.domain.funder_results import Decision, Finding, Step, Told
+from chalicelib.domain.funder_results import Decision, Finding, Step
 from chalicelib.domain.loan import Loan, Slot
 from chalicelib.domain.money import NOTHING, Components
+from chalicelib.domain.told import Told, failure_of
 from chalicelib.flows import posting
 from chalicelib.flows.ports import Books, MovedByAnotherError
 
@@ -56,19 +57,24 @@ class Applied:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sheet:
-    """One version of a funder's results of one round, on the desk."""
+    """One version of a funder's results of one round, on the desk.
+
+    `claim` is what the slots say of who claimed them, and the journal of who told.
+    """
 
     funder_id: str
     business_date: date
     round_no: int
     version: int
+    claim: str
     now: datetime
     books: Books
 
-    @property
-    def claim(self) -> str:
-        """What the slot says of who claimed it."""
-        return f"v{self.version}"
+    def of(self, told: Told) -> "Sheet":
+        """Give the sheet of the round that is told of: of an earlier one there are no versions."""
+        if (told.business_date, told.round_no) == (self.business_date, self.round_no):
+            return self
+        return replace(self, business_date=told.business_date, round_no=told.round_no, version=1)
 
     def order_no(self, loan_id: str) -> str:
         """Name the order of a loan in this round."""
@@ -102,6 +108,7 @@ def apply(*, told: Told, sheet: Sheet) -> Applied:
 
     :raises CrowdedLoanError: if the slot could not be claimed for the crowd.
     """
+    sheet = sheet.of(told)
     order_nos = sheet.order_nos(told.loan_id)
     for _ in range(CLAIMS_MAX):
         # The head is read before the journal: had an order ended between the two reads, the
@@ -131,6 +138,7 @@ def apply(*, told: Told, sheet: Sheet) -> Applied:
 
 def finish(*, told: Told, sheet: Sheet) -> None:
     """Go on with what this version has claimed, and begin nothing: a later version has come."""
+    sheet = sheet.of(told)
     loan = sheet.books.loans.get(told.loan_id)
     if loan and loan.slot and sheet.is_own(loan):
         records = _records(sheet.order_nos(told.loan_id), sheet)
@@ -224,7 +232,7 @@ def _decide(*, loan: Loan, told: Told, records: Mapping[str, Deduction], sheet: 
         product=sheet.books.products[loan.product],
     )
     if decision.step is Step.POST and sheet.order_nos(told.loan_id)[-1] in records:
-        # Other bytes under this version's name had their say already: its number is used up.
+        # A version, or an earlier round, is told of once: there is no number for more.
         found = results.used_up(told, sheet.order_no(told.loan_id))
         return replace(decision, step=Step.NOTHING, finding=found)
     return decision
@@ -256,7 +264,7 @@ def _slot(*, loan: Loan, decision: Decision, order_no: str, sheet: Sheet) -> Slo
 
 
 def _end(*, loan: Loan, told: Told, new: Mapping[int, Components], sheet: Sheet) -> None:
-    result = told.result(new) if new else results.failure_of(told.failure or told.lines[0])
+    result = told.result(new) if new else failure_of(told.failure or told.lines[0])
     posting.end(loan=loan, result=result, now=sheet.now, settled_by=SETTLED_BY, books=sheet.books)
 
 
