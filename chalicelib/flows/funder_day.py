@@ -126,7 +126,9 @@ def compare(*, business_date: date, funder: Funder, now: datetime, desk: Desk) -
         "open": len(findings),
     }
     done = replace(started, totals=totals)
-    runs.put_totals(done if done.is_complete else done.completed(at=now, totals=totals))
+    if not started.is_complete:
+        done = done.completed(at=now, totals=totals)
+    runs.put_totals(done)
     return done
 
 
