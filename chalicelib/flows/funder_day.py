@@ -56,7 +56,9 @@ class FunderDays:
 
     def open(self, *, business_date: date, now: datetime) -> Sequence[str]:
         funders = self.desk.results.funders.values()
-        # What had to wait for another order to end may go on by now.
+        for funder in funders:
+            _close_unknown(business_date=business_date, funder=funder, now=now, desk=self.desk)
+        # After it: what had to wait for those orders to end may go on by now.
         funder_results.go_on(
             business_date=business_date, now=now, desk=self.desk.results, files=self.desk.files
         )
@@ -133,7 +135,7 @@ def compare(*, business_date: date, funder: Funder, now: datetime, desk: Desk) -
 
 
 def keeps_open(*, business_date: date, funder: Funder, now: datetime, desk: Desk) -> Iterator[str]:
-    """Compare once more, close what nobody knows of, and name what keeps the day open."""
+    """Compare once more, and name what keeps the day open."""
     missing = _rounds_missing(business_date, funder, desk)
     if missing:
         if not _is_concerned(business_date, funder, desk):
@@ -142,7 +144,6 @@ def keeps_open(*, business_date: date, funder: Funder, now: datetime, desk: Desk
         for round_no in missing:
             yield f"{funder_results.job_of(funder.funder_id, round_no)} is not complete"
         return
-    _close_unknown(business_date=business_date, funder=funder, now=now, desk=desk)
     compare(business_date=business_date, funder=funder, now=now, desk=desk)
     if left := _unresolved(business_date, funder.funder_id, desk):
         yield f"{job_of(funder.funder_id)} has {left} open discrepancies"
@@ -315,9 +316,12 @@ def _unresolved(business_date: date, funder_id: str, desk: Desk) -> int:
 def _close_unknown(*, business_date: date, funder: Funder, now: datetime, desk: Desk) -> None:
     """Close at the funder what borrowers wished that day and no results file has told of.
 
-    Only once the next day's first results are in, or late: what was paid in the evening stands
-    there.  The order ends as the funder says, or stays unknown.
+    Only once all files of the day are in, and the next day's first or late: what was paid in the
+    evening stands there.  The order ends as the funder says, or stays unknown.
     """
+    rounds = funder_results.rounds_of(funder)
+    if not all(_run_of(business_date, funder, round_no, desk) for round_no in rounds):
+        return
     next_day = business_date + timedelta(days=1)
     by = datetime.combine(next_day, funder.results_by[0], tzinfo=now.tzinfo)
     if now < by and not funder_results.is_current(_run_of(next_day, funder, 1, desk)):

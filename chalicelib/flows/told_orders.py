@@ -152,13 +152,17 @@ def settle(*, told: Told, known: Sequence[Deduction], sheet: Sheet) -> Applied:
 
     :raises CrowdedLoanError: if others kept ending the loan's orders.
     """
-    if results.judge_wish(told=told, slot=None, records=known).is_known:
-        return Applied(state=State.KNOWN)
     for _ in range(CLAIMS_MAX):
         loan = sheet.books.loans.get(told.loan_id)
         if loan is None or not sheet.is_own(loan):
             found = results.foreign(told, told.trade_no or sheet.order_no(told.loan_id))
             return Applied(state=State.DISPUTED, finding=found)
+        record = _record_of(loan.slot, sheet) if loan.slot else None
+        if record:  # whoever recorded it died before he posted it
+            posting.post(loan=loan, record=record, books=sheet.books)
+            continue
+        if results.judge_wish(told=told, slot=None, records=known).is_known:
+            return Applied(state=State.KNOWN)
         # The head first: an order that leaves the slot between the two reads is recorded by then,
         # and its trade is never taken for the next order's.
         wished = results.judge_wish(
@@ -205,7 +209,7 @@ def _went_on(*, loan: Loan, told: Told, records: Mapping[str, Deduction], sheet:
     """End the order in the slot if it is recorded, or this version's own; tell whether it was."""
     slot = posting.slot_of(loan)
     is_of_round = slot.order_no in sheet.order_nos(told.loan_id)
-    record = records.get(slot.order_no) if is_of_round else _record_of_other(slot, sheet)
+    record = records.get(slot.order_no) if is_of_round else _record_of(slot, sheet)
     if record:
         posting.post(loan=loan, record=record, books=sheet.books)
         return True
@@ -217,8 +221,8 @@ def _went_on(*, loan: Loan, told: Told, records: Mapping[str, Deduction], sheet:
     return True
 
 
-def _record_of_other(slot: Slot, sheet: Sheet) -> Deduction | None:
-    """Find the record of another order that still holds the slot: its worker died there."""
+def _record_of(slot: Slot, sheet: Sheet) -> Deduction | None:
+    """Find the record of an order that still holds the slot: its worker died there."""
     record = sheet.books.journal.find(slot.order_no)
     return record if isinstance(record, Deduction) else None
 
