@@ -81,7 +81,7 @@ $(ASSETS): infra/assets/package.json infra/assets/package-lock.json | $(VENV)/re
 	@echo "fetching the pages' assets ..."
 	@$(BIN)/python -m infra.assets.fetch
 
-$(VENV)/ready: requirements.txt requirements-dev.txt constraints.txt
+$(VENV)/ready: requirements.txt requirements-files.txt requirements-dev.txt constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit("Afterloan needs Python 3.11 or newer, this is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "installing what the project needs into $(VENV) ..."

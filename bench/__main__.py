@@ -8,6 +8,7 @@ sys.dont_write_bytecode = True
 
 from bench import (  # noqa: E402  the line above comes first
     deductions,
+    dues,
     engine,
     mornings,
     reconciliations,
@@ -20,7 +21,16 @@ from bench import (  # noqa: E402  the line above comes first
 
 SECTIONS = {
     module.__name__.rpartition(".")[2]: module
-    for module in (schedules, mornings, deductions, repayments, engine, tallies, reconciliations)
+    for module in (
+        schedules,
+        mornings,
+        deductions,
+        repayments,
+        engine,
+        tallies,
+        reconciliations,
+        dues,
+    )
 }
 
 

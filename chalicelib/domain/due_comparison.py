@@ -5,12 +5,10 @@ from dataclasses import dataclass, fields
 from datetime import date
 from enum import StrEnum
 
-from chalicelib.domain.funder import DueLine
+from chalicelib.domain.funder import DueLine, NineAmounts
 from chalicelib.domain.money import ZERO, Money, total
 
-COMPARED = tuple(
-    field.name for field in fields(DueLine) if field.name not in {"loan_id", "instalment_no"}
-)
+COMPARED = ("due_on", *(field.name for field in fields(NineAmounts)))
 """The date and the nine amounts."""
 
 
@@ -38,6 +36,24 @@ class DifferenceLine:
     ours: Money = ZERO
     their_due_on: date | None = None
     our_due_on: date | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Tally:
+    """How many instalments, and what each list says that they owe together."""
+
+    count: int = 0
+    theirs: Money = ZERO
+    ours: Money = ZERO
+
+    def __add__(self, other: "Tally") -> "Tally":
+        if not isinstance(other, Tally):
+            return NotImplemented
+        return Tally(
+            count=self.count + other.count,
+            theirs=self.theirs + other.theirs,
+            ours=self.ours + other.ours,
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,6 +91,11 @@ class DueDifference:
         return self._either.instalment_no
 
     @property
+    def tally(self) -> Tally:
+        """Count it, with what each list says is owed."""
+        return Tally(count=1, theirs=_amount(self.theirs, ""), ours=_amount(self.ours, ""))
+
+    @property
     def fields(self) -> tuple[str, ...]:
         """Which of the date and the amounts differ; none if one list lacks the line."""
         if self.theirs is None or self.ours is None:
@@ -108,24 +129,6 @@ def _amount(line: DueLine | None, name: str) -> Money:
         return ZERO
     amount: Money = getattr(line, name) if name else line.whole.total
     return amount
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Tally:
-    """How many instalments, and what each list says that they owe together."""
-
-    count: int = 0
-    theirs: Money = ZERO
-    ours: Money = ZERO
-
-    def __add__(self, other: "Tally") -> "Tally":
-        if not isinstance(other, Tally):
-            return NotImplemented
-        return Tally(
-            count=self.count + other.count,
-            theirs=self.theirs + other.theirs,
-            ours=self.ours + other.ours,
-        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -167,12 +170,11 @@ def compare(*, theirs: Iterable[DueLine], ours: Iterable[DueLine]) -> DueCompari
     tallies = dict.fromkeys(Match, Tally())
     differences = []
     for key in sorted(left.keys() | right.keys()):
-        their, our = left.get(key), right.get(key)
-        match = Match.EQUAL
-        if their != our:
-            differences.append(DueDifference(theirs=their, ours=our))
-            match = differences[-1].match
-        tallies[match] += Tally(count=1, theirs=_amount(their, ""), ours=_amount(our, ""))
+        found = DueDifference(theirs=left.get(key), ours=right.get(key))
+        is_equal = found.theirs == found.ours
+        tallies[Match.EQUAL if is_equal else found.match] += found.tally
+        if not is_equal:
+            differences.append(found)
     return DueComparison(tallies=tallies, differences=tuple(differences))
 
 

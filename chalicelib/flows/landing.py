@@ -33,6 +33,7 @@ QUARANTINE = "quarantine/"
 REASONS_SUFFIX = ".reasons.json"
 REASONS_MAX = FAULTS_MAX
 MEBIBYTE = 1024 * 1024
+OTHER_DIGEST = "not the manifest's digest"
 
 Record = TypeVar("Record")
 
@@ -234,11 +235,11 @@ def _read(
         raise UnusableFileError(Fault(reason=f"larger than {route.bytes_max} bytes"))
     control = route.format.manifest(manifest) if route.format.has_manifest else None
     if control and control.sha256 != sha256:
-        raise UnusableFileError(Fault(column="sha256", reason="not the manifest's digest"))
+        raise UnusableFileError(Fault(column="sha256", reason=OTHER_DIGEST))
     rows, amount = _counted(route, lambda: desk.objects.open(stored.key, etag=stored.etag))
-    if control:
-        _compare(control=control, rows=rows, amount=amount)
     counted = Manifest(rows=rows, amount=amount, sha256=sha256)
+    if control and (faults := contradictions(told=control, counted=counted)):
+        raise UnusableFileError(*faults)
     return _batch(stored=stored, route=route, counted=counted, desk=desk)
 
 
@@ -250,15 +251,18 @@ def _counted(route: Route[Any], opened: Callable[[], Iterator[bytes]]) -> tuple[
     return census.rows, census.amount
 
 
-def _compare(*, control: Manifest, rows: int, amount: Money) -> None:
+def contradictions(*, told: Manifest, counted: Manifest) -> Sequence[Fault]:
+    """Name what a manifest says otherwise than the file itself."""
     faults = []
-    if rows != control.rows:
-        faults.append(Fault(column="rows", reason=f"{rows}, not the manifest's {control.rows}"))
-    if amount != control.amount:
-        reason = f"{amount.fen}, not the manifest's {control.amount.fen}"
+    if told.sha256 != counted.sha256:
+        faults.append(Fault(column="sha256", reason=OTHER_DIGEST))
+    if told.rows != counted.rows:
+        reason = f"{counted.rows}, not the manifest's {told.rows}"
+        faults.append(Fault(column="rows", reason=reason))
+    if told.amount != counted.amount:
+        reason = f"{counted.amount.fen}, not the manifest's {told.amount.fen}"
         faults.append(Fault(column="amount_fen", reason=reason))
-    if faults:
-        raise UnusableFileError(*faults)
+    return faults
 
 
 def _batch(

@@ -168,7 +168,13 @@ def _put_artifacts(s3: Any, made: Package, bucket: str) -> str:
     """Put bundle and template, each named by its content, and give the template's URL."""
     code = {"Bucket": bucket, "Key": f"bundles/{made.digest}.zip"}
     _put_once(s3, code, made.bundle.read_bytes())
-    resources = {name: _with_code(one, code) for name, one in made.template["Resources"].items()}
+    layer = {"Bucket": bucket, "Key": f"layers/{made.layer_digest}.zip"}
+    if made.layer:
+        _put_once(s3, layer, made.layer.read_bytes())
+    resources = {
+        name: _with_layer(_with_code(one, code), layer)
+        for name, one in made.template["Resources"].items()
+    }
     # JSON: Chalice writes YAML with aliases, which CloudFormation does not read.
     text = json.dumps({**made.template, "Resources": resources}, sort_keys=True).encode()
     template = {"Bucket": bucket, "Key": f"templates/{_digest(text)}.json"}
@@ -180,6 +186,13 @@ def _with_code(resource: Any, code: Mapping[str, str]) -> Any:
     if not isinstance(resource, dict) or resource["Type"] != "AWS::Serverless::Function":
         return resource
     return {**resource, "Properties": {**resource["Properties"], "CodeUri": dict(code)}}
+
+
+def _with_layer(resource: Any, layer: Mapping[str, str]) -> Any:
+    if not isinstance(resource, dict) or resource["Type"] != "AWS::Lambda::LayerVersion":
+        return resource
+    content = {"S3Bucket": layer["Bucket"], "S3Key": layer["Key"]}
+    return {**resource, "Properties": {**resource["Properties"], "Content": content}}
 
 
 def _put_once(s3: Any, place: Mapping[str, str], content: bytes) -> None:
@@ -341,6 +354,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             build=ROOT / "build" / options.stage,
             stage=options.stage,
             requirements=(ROOT / "requirements.txt").read_text(),
+            layer_requirements=(ROOT / "requirements-files.txt").read_text(),
         )
         print(f"{made.bundle}: {sizes(made)}")
         if options.command == "deploy":

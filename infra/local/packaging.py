@@ -20,6 +20,8 @@ UNZIPPED_BYTES_MAX = 250 * 1024 * 1024
 PAGE_ASSETS = "chalicelib/web/vendor/htmx.min.js"
 ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 REGION = "cn-north-1"
+LAYER = "FilesLayer"
+LAMBDA = "manylinux_2_28_x86_64"
 
 
 class PackagingFailedError(Exception):
@@ -30,23 +32,29 @@ class PackagingFailedError(Exception):
 class Package:
     """What is deployed: a bundle, and a template that does not yet say where the bundle is.
 
-    `digest` is that of the bundle's sources: the same sources are the same bundle.
+    `digest` is that of the bundle's sources: the same sources are the same bundle.  `layer` holds
+    what only the functions need that take large files in.
     """
 
     bundle: Path
     digest: str
     template: Mapping[str, Any]
     unzipped_bytes: int
+    layer: Path | None = None
+    layer_digest: str = ""
 
     @property
     def zipped_bytes(self) -> int:
         return self.bundle.stat().st_size
 
 
-def package(*, root: Path, build: Path, stage: str, requirements: str) -> Package:
+def package(
+    *, root: Path, build: Path, stage: str, requirements: str, layer_requirements: str = ""
+) -> Package:
     """Package the application with Chalice; the same sources give the same digest.
 
-    `requirements` is the text of the bundle's requirements.txt: empty needs no registry.
+    `requirements` is the text of the bundle's requirements.txt, `layer_requirements` that of the
+    layer's: empty needs no registry, and without a layer the template has none.
 
     :raises PackagingFailedError: if Chalice fails, the bundle is too large, or the pages' assets
         were not fetched.
@@ -75,15 +83,48 @@ def package(*, root: Path, build: Path, stage: str, requirements: str) -> Packag
         raise PackagingFailedError(ran.stdout + ran.stderr)
     bundle = build / "bundle.zip"
     digest, unzipped = _bundled(_compiled(out / "deployment.zip", build / "content"), bundle)
+    layer = _layer(build, layer_requirements) if layer_requirements else None
+    template = yaml.safe_load((out / "sam.yaml").read_text())
     made = Package(
         bundle=bundle,
         digest=digest,
-        template=yaml.safe_load((out / "sam.yaml").read_text()),
-        unzipped_bytes=unzipped,
+        template=template if layer else _without_layer(template),
+        unzipped_bytes=unzipped + (layer[2] if layer else 0),
+        layer=layer[0] if layer else None,
+        layer_digest=layer[1] if layer else "",
     )
+    unzipped = made.unzipped_bytes
     if made.zipped_bytes > ZIPPED_BYTES_MAX or unzipped > UNZIPPED_BYTES_MAX:
         raise PackagingFailedError(f"too large for Lambda: {sizes(made)}")
     return made
+
+
+def _layer(build: Path, requirements: str) -> tuple[Path, str, int]:
+    """Build the layer from wheels for Lambda: its zip, its digest, its bytes."""
+    folder, wanted = build / "layer", build / "layer.txt"
+    wanted.write_text(requirements)
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    wheels = ["--platform", LAMBDA, "--only-binary=:all:", "--python-version", "3.11", "--no-deps"]
+    ran = subprocess.run(
+        [*pip, *wheels, "--target", str(folder / "python"), "--requirement", str(wanted)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if ran.returncode:
+        raise PackagingFailedError(ran.stdout + ran.stderr)
+    zipped = build / "layer.zip"
+    digest, unzipped = _bundled(folder, zipped)
+    return zipped, digest, unzipped
+
+
+def _without_layer(template: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Take the layer out of a template whose functions find its packages elsewhere."""
+    kept = {name: one for name, one in template["Resources"].items() if name != LAYER}
+    for one in kept.values():
+        if isinstance(one, dict):
+            one.get("Properties", {}).pop("Layers", None)
+    return {**template, "Resources": kept}
 
 
 def sizes(made: Package) -> str:
@@ -92,6 +133,7 @@ def sizes(made: Package) -> str:
     return (
         f"{made.zipped_bytes / mib:.1f} of {ZIPPED_BYTES_MAX // mib} MiB zipped, "
         f"{made.unzipped_bytes / mib:.1f} of {UNZIPPED_BYTES_MAX // mib} MiB unzipped"
+        + (f", the layer of {made.layer.stat().st_size / mib:.1f} MiB in it" if made.layer else "")
     )
 
 

@@ -8,8 +8,10 @@ from random import Random  # noqa: TID251  seeded: the same number makes the sam
 
 from chalicelib.adapters import file_layouts
 from chalicelib.adapters.file_dialects import DEFAULT, Dialect, Trailer
+from chalicelib.adapters.funder_layouts import FUNDER_LAYOUTS
+from chalicelib.adapters.funders import read_dialects
 from tests.fakes_files import a_bill_row, a_loan_row
-from tests.fuzz import manifests, readings
+from tests.fuzz import funder_rows, manifests, readings
 
 BILL_HEADERS = {
     "交易单号": "trade_no", "商户单号": "order_no", "协议号": "agreement_no", "金额": "amount_fen",
@@ -37,6 +39,7 @@ CELLS = (
     "2026-1-1", "9999-12-31", "2099-12-31", "2000-01-01", "2026-11-24T24:00:00Z", "0.36", "0.37", ".1",
     "2026-11-24T09:00:00", "2026-11-24T23:59:60Z", "2026-11-24T09:00:00.1+08:00", "0.123456789", "合计",
     "2026-11-24T09:00:00-23:59", "2026-11-24T09:00:00+24:00", "self_operated", "bullet", "360", "361",
+    "SUCCEEDED", "FAILED", "agreed", "differs", "ok", "x" * 200, "x" * 201, "`" * 2, "0.00", "000000000000000001",
 )  # fmt: skip
 MARKS = (
     b"\xef\xbb\xbf", b"\xff\xfe", b"\x00", b'"', b'""', b"\r", b"\n", b"\r\n", b"\r\r\n", b",", b"|",
@@ -54,11 +57,15 @@ class Case:
 
     @property
     def sheet(self) -> readings.Sheet:
-        return readings.LOANS if self.kind == "loans" else readings.BILL
+        return getattr(readings, self.kind.upper())
 
     @property
     def layout(self) -> file_layouts.Layout:
-        return file_layouts.LOANS if self.kind == "loans" else file_layouts.BILL
+        return {
+            "loans": file_layouts.LOANS,
+            "bill": file_layouts.BILL,
+            **FUNDER_LAYOUTS,
+        }[self.kind]
 
 
 CASES = {
@@ -86,6 +93,12 @@ CASES = {
     ),
 }
 
+FUNDER_CASES = {
+    f"{kind} in {name}": Case(kind, dialect)
+    for kind in ("due", "results", "confirmation")
+    for name, dialect in read_dialects().items()
+}
+
 Table = list[list[str]]
 
 
@@ -96,6 +109,8 @@ def a_table(rng: Random, case: Case, bill: list[dict[str, str]]) -> Table:
     """Draw a few good rows under their header; a bill is drawn from what was really paid."""
     if case.kind == "loans":
         rows = [_a_loan(rng, number) for number in range(rng.randint(1, 4))]
+    elif case.kind in FUNDER_LAYOUTS:
+        rows = funder_rows.rows_of(rng, case.kind)
     else:
         strange = [a_bill_row("LN9", amount_fen=rng.randint(1, 10**6))] * rng.randint(0, 1)
         rows = rng.sample(bill, rng.randint(1, len(bill))) + strange
@@ -152,7 +167,7 @@ def _trailer(table: Table, case: Case) -> list[str]:
     for row in table[1:]:
         cells = dict(zip(header, row, strict=False))
         try:
-            amounts.append(unit(cells.get(case.sheet.control, "")))
+            amounts.append(sum(unit(cells.get(name, "")) for name in case.sheet.control))
         except readings.RefusedError:
             continue
     figures = {dialect.trailer.rows_at: str(len(table) - 1)}

@@ -7,7 +7,7 @@ that has not been looked at.
 import unicodedata
 from calendar import monthrange
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta, timezone
 from fractions import Fraction
 
@@ -143,11 +143,16 @@ def share(cell: str) -> int:
 
 @dataclass(frozen=True)
 class Sheet:
-    """A kind of file: its columns, its amounts with the least of each, and which is summed up."""
+    """A kind of file: its columns, its amounts with the least of each, and which are summed up.
+
+    `fits` is what must be true of a line's values together; `key` is what may stand once.
+    """
 
     columns: dict[str, Callable[[str], object]]
     amounts: dict[str, int | None]
-    control: str
+    control: tuple[str, ...]
+    fits: Callable[[dict], bool] = lambda _: True
+    key: tuple[str, ...] = ()
 
     @property
     def names(self) -> set[str]:
@@ -173,7 +178,7 @@ LOANS = Sheet(
         "revolving": flag,
     },
     amounts={"principal_fen": 1},
-    control="principal_fen",
+    control=("principal_fen",),
 )
 BILL = Sheet(
     columns={
@@ -184,7 +189,72 @@ BILL = Sheet(
         "paid_at": moment,
     },
     amounts={"amount_fen": 1, "funder_amount_fen": 0, "platform_amount_fen": 0},
-    control="amount_fen",
+    control=("amount_fen",),
+)
+
+
+def perhaps(read_cell: Callable[[str], object], nothing: object) -> Callable[[str], object]:
+    return lambda cell: read_cell(cell) if cell else nothing
+
+
+def sentence(cell: str) -> str:
+    demand(1 <= len(cell) <= 200 and cell[0] != " " != cell[-1])
+    demand(all(each == " " or unicodedata.category(each) not in UNSEEN for each in cell))
+    return cell
+
+
+COMPONENTS = ("principal", "interest", "penalty")
+
+
+def parts_fit(values: dict) -> bool:
+    return all(
+        values[name] == values[f"funder_{name}"] + values[f"platform_{name}"] for name in COMPONENTS
+    )
+
+
+def result_fits(values: dict) -> bool:
+    paid = any(values[name] for name in COMPONENTS)
+    if values["status"] == "FAILED":
+        return values["failure_code"] != "" and not paid
+    return bool(
+        paid and values["paid_at"] and values["funder_trade_no"] and not values["failure_code"]
+    )
+
+
+DUE = Sheet(
+    columns={"loan_id": name_of(32), "instalment_no": within(1, 360), "due_on": day},
+    amounts={
+        f"{party}{name}_fen": 0 for party in ("", "funder_", "platform_") for name in COMPONENTS
+    },
+    control=("principal_fen", "interest_fen", "penalty_fen"),
+    fits=parts_fit,
+    key=("loan_id", "instalment_no"),
+)
+RESULTS = Sheet(
+    columns={
+        "loan_id": name_of(32),
+        "instalment_no": within(1, 360),
+        "round": within(0, 3),
+        "status": any_of("SUCCEEDED", "FAILED"),
+        "paid_at": perhaps(moment, None),
+        "failure_code": perhaps(status, ""),
+        "funder_trade_no": name_of(64, 0),
+    },
+    amounts=dict.fromkeys(("principal_fen", "interest_fen", "penalty_fen"), 0),
+    control=("principal_fen", "interest_fen", "penalty_fen"),
+    fits=result_fits,
+    key=("loan_id", "instalment_no", "round"),
+)
+CONFIRMATION = Sheet(
+    columns={
+        "order_no": name_of(64),
+        "status": any_of("agreed", "differs"),
+        "reason": perhaps(sentence, ""),
+    },
+    amounts={"funder_amount_fen": 0},
+    control=("funder_amount_fen",),
+    fits=lambda values: values["status"] == "agreed" or values["reason"] != "",
+    key=("order_no",),
 )
 
 
@@ -213,6 +283,11 @@ def read(body: bytes, *, sheet: Sheet, dialect: Dialect) -> list[Reading]:
     unit = yuan if dialect.amount_unit == "yuan" else fen
     rows, trailer = split_off(rows[1:], dialect)
     lines = [line_of(at, header, row, sheet=sheet, unit=unit) for at, row in rows]
+    keys = [key_of(header, row, sheet) for _, row in rows]
+    lines = [
+        replace(line, values=None) if key is not None and key in keys[:before] else line
+        for before, (line, key) in enumerate(zip(lines, keys, strict=True))
+    ]
     if dialect.trailer:
         figures = (dialect.trailer.rows_at, dialect.trailer.amount_at)
         demand(trailer and len(trailer) > max(figures))
@@ -306,7 +381,7 @@ def line_of(at: int, header: list[str], row: list[str], *, sheet: Sheet, unit) -
     if len(row) != len(header):
         return Reading(at, None, None)
     cells = dict(zip(header, row, strict=True))
-    values, sound, control = {}, True, None
+    values, sound, sums = {}, True, {}
     for name, read_cell in sheet.columns.items():
         try:
             values[name] = read_cell(cells[name])
@@ -318,7 +393,19 @@ def line_of(at: int, header: list[str], row: list[str], *, sheet: Sheet, unit) -
         except RefusedError:
             sound = False
             continue
-        control = money if name == sheet.control else control
+        sums[name] = money
         values[name.removesuffix("_fen")] = money
         sound = sound and money >= least
-    return Reading(at, control, values if sound else None)
+    control = sum(sums[name] for name in sheet.control) if set(sheet.control) <= set(sums) else None
+    return Reading(at, control, values if sound and sheet.fits(values) else None)
+
+
+def key_of(header: list[str], row: list[str], sheet: Sheet) -> tuple | None:
+    """Read what tells a line apart; None if that cannot be read."""
+    if not sheet.key or len(row) != len(header):
+        return None
+    cells = dict(zip(header, row, strict=True))
+    try:
+        return tuple(sheet.columns[name](cells[name]) for name in sheet.key)
+    except (RefusedError, IndexError):
+        return None

@@ -9,7 +9,7 @@ import os
 import tracemalloc
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import cache
 from pathlib import Path
 from random import Random  # noqa: TID251  seeded
@@ -140,7 +140,7 @@ def told(line: Line) -> readings.Reading:
     amount = line.amount.fen if line.amount is not None else None
     if line.record is None:
         return readings.Reading(line.number, amount, None)
-    plain = {name: getattr(line.record, name) for name in line.record.__slots__}
+    plain = {field.name: getattr(line.record, field.name) for field in fields(line.record)}
     values = {
         name: value.fen if isinstance(value, Money) else value for name, value in plain.items()
     }
