@@ -13,6 +13,7 @@ from chalicelib.adapters.dynamodb.notifications import DynamoInbox
 from chalicelib.adapters.dynamodb.requests import DynamoRequests
 from chalicelib.adapters.dynamodb.runs import DynamoRuns
 from chalicelib.adapters.dynamodb.schedules import DynamoSchedules
+from chalicelib.adapters.dynamodb.split_repairs import DynamoSplitRepairs
 from chalicelib.adapters.dynamodb.throttles import DynamoThrottles
 from chalicelib.flows.ports import Books
 from chalicelib.settings import settings
@@ -40,6 +41,12 @@ def books() -> Books:
 def active_orders() -> DynamoActiveOrders:
     bound()
     return DynamoActiveOrders()
+
+
+@cache
+def split_repairs() -> DynamoSplitRepairs:
+    bound()
+    return DynamoSplitRepairs()
 
 
 @cache

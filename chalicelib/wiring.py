@@ -58,6 +58,7 @@ controls = stores.controls
 inbox = stores.inbox
 requests = stores.requests
 runs = stores.runs
+split_repairs = stores.split_repairs
 throttles = stores.throttles
 _tables = stores.bound
 
@@ -98,6 +99,7 @@ def deductions() -> deduction.Desk:
         asks=queue("asks"),
         controls=controls(),
         window=settings().window,
+        split_repairs=split_repairs(),
     )
 
 
@@ -147,6 +149,7 @@ def sweeps() -> sweep.Desk:
         rounds=rounds(),
         active_orders=active_orders(),
         asks=queue("asks"),
+        split_repairs=split_repairs(),
         list_at=settings().list_at,
         round_at=settings().round_at,
     )
@@ -192,6 +195,7 @@ def intakes() -> loan_intake.Desk:
         products=books().products,
         served_modes=settings().served_modes,
         calls=in_flight(),
+        funders=books().funders,
     )
 
 

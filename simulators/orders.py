@@ -58,7 +58,7 @@ def wanted_of(body: Mapping[str, object]) -> Wanted:
     amount_fen = fen_of(body, "amount_fen")
     if body.get("currency") != "CNY":
         raise IllegalRequestError("currency must be CNY")
-    split = _split_of(body.get("split", []))
+    split = split_of(body.get("split", []))
     if split and sum(share.amount_fen for share in split) != amount_fen:
         raise IllegalRequestError("split must sum to amount_fen")
     notify_url = body.get("notify_url", "")
@@ -73,7 +73,11 @@ def wanted_of(body: Mapping[str, object]) -> Wanted:
     )
 
 
-def _split_of(shares: object) -> tuple[Share, ...]:
+def split_of(shares: object) -> tuple[Share, ...]:
+    """Read who receives what.
+
+    :raises IllegalRequestError: if it is not a list of accounts and amounts.
+    """
     if not isinstance(shares, Sequence) or not all(isinstance(each, Mapping) for each in shares):
         raise IllegalRequestError("split must be a list of objects")
     return tuple(
@@ -88,6 +92,8 @@ class Order:
 
     `hidden` orders are paid, but say so only after the first query; `resolves_at` is when
     PROCESSING, or FAILED, becomes `resolves_to`; `bad_queries` answers to queries are still badly signed.
+    `split_status` is told once the split has failed, and after `split_failures` tries it is done;
+    `split_no` is the number of the split done again.
     """
 
     wanted: Wanted
@@ -101,10 +107,24 @@ class Order:
     resolves_at: datetime | None = None
     resolves_to: str = ""
     bad_queries: int = 0
+    split_status: str = ""
+    split_failures: int = 0
+    split_no: str = ""
     refunds: dict[str, int] = field(default_factory=dict)
 
     def succeed(self, at: datetime) -> None:
         self.status, self.paid_at, self.failure_code = Status.SUCCEEDED, at, ""
+        self.split()
+
+    def split(self) -> None:
+        """Send the receivers their shares, or fail to; what is done is done once."""
+        if not self.wanted.split or self.split_status == "SUCCEEDED":
+            return
+        if self.split_failures:
+            self.split_failures -= 1
+            self.split_status = "FAILED"
+        elif self.split_status:
+            self.split_status = "SUCCEEDED"
 
     def fail(self, code: str) -> None:
         self.status, self.failure_code = Status.FAILED, code
@@ -135,6 +155,7 @@ class Order:
     def result(self) -> dict[str, object]:
         """Write the result body: the same for answers, queries and notifications."""
         told = Status.PROCESSING if self.hidden else self.status
+        split = {"split_status": self.split_status} if self.split_status else {}
         return {
             "order_no": self.wanted.order_no,
             "trade_no": self.trade_no,
@@ -143,10 +164,13 @@ class Order:
             "message": MESSAGES.get(self.failure_code, ""),
             "amount_fen": self.amount_fen,
             "paid_at": rfc3339(self.paid_at) if self.paid_at and told is Status.SUCCEEDED else None,
+            **split,
         }
 
     def _split_taken(self) -> tuple[Share, ...]:
-        """Give what is more than was asked to the first account."""
+        """Give what is more than was asked to the first account; nobody anything while it fails."""
+        if self.split_status == "FAILED":
+            return ()
         more = self.amount_fen - self.wanted.amount_fen
         if not more or not self.wanted.split:
             return self.wanted.split

@@ -21,6 +21,10 @@ Every outcome, and what it does to a new order number:
 * html_error - 502 with a page, not taken in.
 * not_exist_after_accept - charged, answered PROCESSING; the first query says NOT_EXIST, then
   everything says SUCCEEDED.
+* split_fails_after_charge - charged, but the split in transit fails: the money stays with the
+  merchant, and every answer says split_status FAILED until it is split again.  So, too:
+  split_fails_twice - the first try to split again fails as well; split_repair_lost - it is done,
+  but the connection is dropped.
 """
 
 import hashlib
@@ -32,6 +36,7 @@ from random import Random  # noqa: TID251 - seeded by whoever builds the platfor
 from threading import RLock
 
 from simulators import bill
+from simulators.after_charge import NOT_EXIST, Refunds, split_again
 from simulators.bill import Bill, Charge, Mutation
 from simulators.clock import SHANGHAI, rfc3339
 from simulators.notifications import Notification, Outbox
@@ -43,15 +48,17 @@ from simulators.wire import (
     Reply,
     Wire,
     dropped,
-    fen_of,
     refusal,
-    text_of,
 )
 
 NOT_TAKEN_IN = frozenset(("timeout_before_charge", "html_error"))
+SPLIT_FAILURES = {"split_fails_after_charge": 1, "split_fails_twice": 2, "split_repair_lost": 1}
+"""How often the split of an order fails, the one in transit counted."""
+
 OUTCOMES = (
     frozenset(FAILURES)
     | NOT_TAKEN_IN
+    | frozenset(SPLIT_FAILURES)
     | {
         "succeed",
         "processing_then_succeed",
@@ -63,7 +70,6 @@ OUTCOMES = (
         "not_exist_after_accept",
     }
 )
-NOT_EXIST = refusal(404, "NOT_EXIST", "订单不存在")
 EXCESS_FEN = 1
 
 
@@ -90,7 +96,7 @@ class PaymentPlatform:
         self._lock = RLock()
         self._orders: dict[str, Order] = {}
         self._unresolved: dict[str, Order] = {}
-        self._refunded: dict[str, dict[str, object]] = {}
+        self._refunds = Refunds()
         self._attempts: Counter[str] = Counter()
         self._counts: Counter[tuple[str, date]] = Counter()
         self._shifted: dict[str, date] = {}
@@ -146,31 +152,19 @@ class PaymentPlatform:
     def refund(self, body: Mapping[str, object]) -> Reply:
         """Give money back, once per refund number and never more than was paid."""
         with self._lock:
-            try:
-                refund_no, order_no = text_of(body, "refund_no"), text_of(body, "order_no")
-                amount_fen = fen_of(body, "amount_fen")
-            except IllegalRequestError as error:
-                return refusal(400, "PARAM_ERROR", str(error))
             self._resolve_all()
-            if (done := self._refunded.get(refund_no)) is not None:
-                if (done["order_no"], done["amount_fen"]) != (order_no, amount_fen):
-                    return refusal(409, "REFUND_CONFLICT", "退款单号已用于其他退款")
-                return Reply(body=done)
+            return self._refunds.take(
+                body, orders=self._orders, trade_no=self._trade_no, now=self._clock()
+            )
+
+    def split(self, order_no: str, body: Mapping[str, object]) -> Reply:
+        """Split the money of an order again, once per split number; nothing is charged."""
+        with self._lock:
+            self._resolve_all()
             order = self._orders.get(order_no)
             if order is None:
                 return NOT_EXIST
-            if refused := _why_no_refund(order, amount_fen):
-                return refused
-            order.refunds[refund_no] = amount_fen
-            self._refunded[refund_no] = {
-                "refund_no": refund_no,
-                "refund_trade_no": self._trade_no("5", f"refund:{refund_no}"),
-                "order_no": order_no,
-                "status": "SUCCEEDED",
-                "amount_fen": amount_fen,
-                "refunded_at": rfc3339(self._clock()),
-            }
-            return Reply(body=self._refunded[refund_no])
+            return split_again(order, body, hang_seconds=self._hang_seconds)
 
     # --- what a test may set and see ---------------------------------------------------
 
@@ -218,7 +212,7 @@ class PaymentPlatform:
                 },
                 "refunds": [
                     refund
-                    for refund in self._refunded.values()
+                    for refund in self._refunds.done.values()
                     if day is None or str(refund["refunded_at"]).startswith(f"{day}")
                 ],
             }
@@ -317,6 +311,7 @@ class PaymentPlatform:
             order.resolves_at, order.resolves_to = now + self._processing, "succeed"
             self._unresolved[wanted.order_no] = order
         else:
+            order.split_failures = SPLIT_FAILURES.get(outcome, 0)
             order.succeed(now)
             order.hidden = outcome == "not_exist_after_accept"
             order.bad_queries = int(outcome == "bad_signature")
@@ -377,16 +372,9 @@ def _told(charge: Charge, order: Order) -> dict[str, object]:
         "split": [asdict(share) for share in charge.split],
         "paid_at": rfc3339(charge.paid_at),
         "status": order.status,
+        "split_status": order.split_status or None,
         "refunded_fen": sum(order.refunds.values()),
     }
-
-
-def _why_no_refund(order: Order, amount_fen: int) -> Reply | None:
-    if order.status is not Status.SUCCEEDED:
-        return refusal(409, "ORDER_NOT_PAID", "订单未支付")
-    if sum(order.refunds.values()) + amount_fen > order.amount_fen:
-        return refusal(409, "REFUND_EXCEEDS_PAID", "退款总额超过支付金额")
-    return None
 
 
 def _refusal_with(order: Order, code: str, message: str) -> Reply:

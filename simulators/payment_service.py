@@ -39,6 +39,9 @@ def payment_service(
             "POST /v1/deductions/<order_no>/close": lambda call: platform.close(
                 call.args["order_no"]
             ),
+            "POST /v1/deductions/<order_no>/splits": lambda call: platform.split(
+                call.args["order_no"], call.body
+            ),
             "POST /v1/refunds": lambda call: platform.refund(call.body),
             "POST /_control/scripts": script_route("agreement_no", platform.script),
             "POST /_control/mix": mix_route(platform.mix),

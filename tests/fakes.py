@@ -173,6 +173,24 @@ class FakeActiveOrders(_Counted):
             del self.rows[business_date, order_no]
 
 
+class FakeSplitRepairs(_Counted):
+    def __init__(self, outside: Outside) -> None:
+        super().__init__(outside)
+        self.rows: dict[str, datetime] = {}
+
+    def note(self, *, order_no: str, at: datetime) -> None:
+        self.rows[order_no] = at
+
+    def is_noted(self, order_no: str) -> bool:
+        return order_no in self.rows
+
+    def all(self):
+        return iter(sorted(self.rows.items()))
+
+    def forget(self, order_no: str) -> None:
+        self.rows.pop(order_no, None)
+
+
 class FakeJournal(_Counted):
     def __init__(self, outside: Outside) -> None:
         super().__init__(outside)
@@ -308,6 +326,9 @@ class FakePlatform:
     ends: dict[str, Answer] = field(default_factory=dict)
     silent: dict[str, int] = field(default_factory=dict)
     ordered: dict[str, Order] = field(default_factory=dict)
+    splits: dict[str, tuple] = field(default_factory=dict)
+    split_numbers: set[str] = field(default_factory=set)
+    split_failures: int = 0
     available: bool = True
 
     def is_available(self) -> bool:
@@ -337,6 +358,19 @@ class FakePlatform:
         self.outside.passes()
         return answer
 
+    def split_again(self, *, order_no: str, split_no: str, split) -> bool:
+        """Split once what is not split; `split_failures` times it fails first."""
+        self.outside.enters("FakePlatform.split_again")
+        assert split == self.ordered[order_no].split, "another split"
+        self.split_numbers.add(split_no)
+        if self.split_failures:
+            self.split_failures -= 1
+        elif self.ends[order_no].split_pending:
+            self.splits[order_no] = split
+            self.ends[order_no] = replace(self.ends[order_no], split_pending=False)
+        self.outside.passes()
+        return not self.ends[order_no].split_pending
+
     def _begin(self, order, outcome: str) -> None:
         if outcome == "timeout_before_charge":
             self.silent[order.order_no] = 1
@@ -346,6 +380,8 @@ class FakePlatform:
             "timeout_after_charge",
             "processing_then_succeed",
             "wrong_amount",
+            "split_fails_after_charge",
+            "split_fails_unheard",
         }:
             self.charged[order.order_no] += 1
             amount = order.amount
@@ -356,8 +392,12 @@ class FakePlatform:
                 trade_no=f"T{order.order_no}",
                 amount=amount,
                 paid_at=at(9),
+                split_pending=outcome.startswith("split_fails") and bool(order.split),
             )
-            self.silent[order.order_no] = int(outcome not in {"succeed", "wrong_amount"})
+            if not self.ends[order.order_no].split_pending:
+                self.splits[order.order_no] = order.split
+            is_heard = outcome in {"succeed", "wrong_amount", "split_fails_after_charge"}
+            self.silent[order.order_no] = int(not is_heard)
         else:
             code = outcome.upper()
             self.ends[order.order_no] = Answer(status=AnswerStatus.FAILED, failure_code=code)
@@ -387,6 +427,7 @@ class World:
         self.repayments = FakeQueue(self.outside)
         self.quotes = FakeQuotes(self.outside)
         self.active_orders = FakeActiveOrders(self.outside)
+        self.split_repairs = FakeSplitRepairs(self.outside)
         self.notices = FakeQueue(self.outside)
         self.platform = FakePlatform(self.outside)
         self.funders: dict[str, Funder] = {}
@@ -409,6 +450,7 @@ class World:
             asks=self.asks,
             controls=self.controls,
             window=SendWindow(),
+            split_repairs=self.split_repairs,
         )
 
     @property
@@ -454,6 +496,7 @@ class World:
             rounds=self.rounds,
             active_orders=self.active_orders,
             asks=self.asks,
+            split_repairs=self.split_repairs,
             list_at=time(0, 10),
             round_at=(time(8), time(16)),
         )

@@ -26,7 +26,7 @@ from chalicelib.flows import (
 from chalicelib.flows.file_ports import FileRecord, FileState, ObjectReplacedError
 from chalicelib.flows.landing import Route
 from chalicelib.flows.ports import Borrower, StoredObject
-from tests.builders import TODAY, a_loan, a_schedule, at
+from tests.builders import FUNDER, TODAY, a_joint_loan, a_loan, a_schedule, at
 from tests.fakes import Outside, World, _Counted
 
 TOMORROW_AT_TEN = at(10, day=date(2026, 11, 25))
@@ -322,15 +322,19 @@ def without_times(state: dict) -> dict:
 # --- makers of days ---------------------------------------------------------------------
 
 
-def a_worked_day(outcomes: dict[str, str | list[str]], *, day: date = TODAY) -> FileWorld:
+def a_worked_day(
+    outcomes: dict[str, str | list[str]], *, day: date = TODAY, joint: bool = False
+) -> FileWorld:
     """Drive a day's list and its two rounds; each loan meets its outcomes, one an order.
 
     Nobody asks after unknown orders: they are left to the bill.
     """
     world = FileWorld()
+    world.funders["F1"] = FUNDER
+    make = a_joint_loan if joint else a_loan
     for loan_id, outcome in outcomes.items():
         world.book(
-            a_loan(loan_id, borrower_id=f"B-{loan_id}", unpaid_due_on=day),
+            make(loan_id, borrower_id=f"B-{loan_id}", unpaid_due_on=day),
             a_schedule(first_due_on=day),
         )
         world.platform.script[f"AG-{loan_id}"] = [outcome] if isinstance(outcome, str) else outcome
@@ -362,7 +366,16 @@ def the_true_bill(world: FileWorld) -> dict[str, dict[str, str]]:
             order_no=order_no,
             trade_no=answer.trade_no,
             amount_fen=answer.amount.fen,
+            **_parts_of(world, order_no),
             paid_at=answer.paid_at.isoformat(),
         )
         for loan_id, (order_no, answer) in sorted(paid.items())
     }
+
+
+def _parts_of(world: FileWorld, order_no: str) -> dict[str, int]:
+    """Say what each party has received of an order; without a split all of it is the platform's."""
+    shares = world.platform.splits.get(order_no, ())
+    funder = sum(share.amount.fen for share in shares if share.account == FUNDER.account)
+    whole = world.platform.ends[order_no].amount.fen
+    return {"funder_amount_fen": funder, "platform_amount_fen": whole - funder}

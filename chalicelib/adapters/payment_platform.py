@@ -2,18 +2,19 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from chalicelib.adapters.rate_limit import TokenBucket
 from chalicelib.adapters.signed_http import NoAnswerError, Reply, SignedHttp
-from chalicelib.domain.deduction import Answer, AnswerStatus, Order
+from chalicelib.domain.deduction import Answer, AnswerStatus, Order, Share
 from chalicelib.domain.money import Money
 
 FAILURES_UNTIL_OPEN = 5
 OPEN_SECONDS = 30.0
+SPLIT_DONE = "SUCCEEDED"
 
 Fen = Annotated[int, Field(strict=True, ge=0, le=10**12)]
 
@@ -29,6 +30,17 @@ class _AnswerBody(BaseModel):
     failure_code: str | None = None
     amount_fen: Fen | None = None
     paid_at: AwareDatetime | None = None
+    split_status: str | None = None
+
+
+class _SplitBody(BaseModel):
+    """What became of a split that was asked for again."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    order_no: str
+    split_no: str
+    status: str
 
 
 class _Refusal(BaseModel):
@@ -99,10 +111,7 @@ class HttpPaymentPlatform:
                 "agreement_no": order.agreement_no,
                 "amount_fen": order.amount.fen,
                 "currency": "CNY",
-                "split": [
-                    {"account": share.account, "amount_fen": share.amount.fen}
-                    for share in order.split
-                ],
+                "split": _told(order.split),
                 "notify_url": self._notify_url,
                 "subject": order.subject,
                 **(_wished(order) if self._keeps_books else {}),
@@ -114,6 +123,24 @@ class HttpPaymentPlatform:
 
     def close(self, order_no: str) -> Answer:
         return self._answer(order_no, "POST", f"/v1/deductions/{order_no}/close", {})
+
+    def split_again(self, *, order_no: str, split_no: str, split: Sequence[Share]) -> bool:
+        self._bucket.wait()
+        try:
+            reply = self._http.call(
+                "POST",
+                f"/v1/deductions/{order_no}/splits",
+                {"split_no": split_no, "split": _told(split)},
+            )
+        except NoAnswerError as error:
+            self._breaker.heard(answered=error.reason == "bad_signature")
+            return False
+        self._breaker.heard(answered=reply.status < 500)
+        try:
+            body = _SplitBody.model_validate_json(reply.body)
+        except ValidationError:
+            return False
+        return (body.order_no, body.split_no, body.status) == (order_no, split_no, SPLIT_DONE)
 
     def _answer(
         self, order_no: str, method: str, path: str, payload: dict[str, object] | None = None
@@ -137,6 +164,10 @@ def _wished(order: Order) -> dict[str, object]:
     }
 
 
+def _told(split: Sequence[Share]) -> list[dict[str, object]]:
+    return [{"account": share.account, "amount_fen": share.amount.fen} for share in split]
+
+
 def _read(order_no: str, reply: Reply) -> Answer:
     if reply.status == 429:
         return Answer(status=AnswerStatus.THROTTLED)
@@ -154,4 +185,6 @@ def _read(order_no: str, reply: Reply) -> Answer:
         amount=Money(body.amount_fen) if body.amount_fen is not None else None,
         failure_code=body.failure_code or "",
         paid_at=body.paid_at,
+        # Unknown is not done: to split again does no harm where it is.
+        split_pending=body.split_status not in {None, SPLIT_DONE},
     )

@@ -40,6 +40,8 @@ class Outcome(StrEnum):
     REPEATED = "repeated"
     CONTRADICTED = "contradicted"
     PUT_OFF = "put_off"
+    SPLIT = "split"
+    UNSPLIT = "unsplit"
 
 
 class FailureClass(StrEnum):
@@ -86,7 +88,10 @@ class AnswerStatus(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Answer:
-    """One answer of the platform, already verified; `note` says why it is unreadable."""
+    """One answer of the platform, already verified; `note` says why it is unreadable.
+
+    `split_pending` if the money is taken, but not known to be split as it was ordered.
+    """
 
     status: AnswerStatus
     trade_no: str = ""
@@ -94,6 +99,7 @@ class Answer:
     failure_code: str = ""
     paid_at: datetime | None = None
     note: str = ""
+    split_pending: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -125,13 +131,14 @@ class Order:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Result:
-    """How a deduction ended."""
+    """How a deduction ended; `split_pending` if its split was not known to be done by then."""
 
     status: Status
     trade_no: str = ""
     paid_at: datetime | None = None
     failure_code: str = ""
     failure_class: FailureClass | None = None
+    split_pending: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -247,6 +254,15 @@ def order_no_of_quote(*, business_date: date, quote_id: str, loan_id: str) -> st
     return f"{business_date:%Y%m%d}-{quote_id}-{loan_id}"
 
 
+def split_no_of(order_no: str) -> str:
+    """Name the split of an order that is done again: one number, however often it is tried.
+
+    >>> split_no_of("20261124-2-LN7")
+    '20261124-2-LN7-S'
+    """
+    return f"{order_no}-S"
+
+
 def facts_of(order_no: str) -> tuple[date, int, str]:
     """Read business date, round and loan back from an order number; a quote's is of no round.
 
@@ -285,7 +301,12 @@ def verdict(*, ordered: Money, answer: Answer) -> Result | Unknown:
         case AnswerStatus.SUCCEEDED if not answer.trade_no or answer.paid_at is None:
             return Unknown(reason="unreadable")
         case AnswerStatus.SUCCEEDED:
-            return Result(status=Status.SUCCEEDED, trade_no=answer.trade_no, paid_at=answer.paid_at)
+            return Result(
+                status=Status.SUCCEEDED,
+                trade_no=answer.trade_no,
+                paid_at=answer.paid_at,
+                split_pending=answer.split_pending,
+            )
         case AnswerStatus.FAILED if answer.failure_code in FAILURE_CLASSES:
             return failed(answer.failure_code)
         case AnswerStatus.FAILED:

@@ -201,11 +201,12 @@ def _both(row: BillRow, order: LocalOrder) -> tuple[Kind, str]:
         return Kind.STATUS_DIFFERS, "agreement_no"
     if order.trade_no and row.trade_no != order.trade_no:
         return Kind.STATUS_DIFFERS, "trade_no"
+    if order.state is OrderState.UNKNOWN:
+        # That it was paid is certain, however it was split: posted, it is compared once more.
+        return Kind.STATUS_DIFFERS, "unknown_here_paid_there"
     expected = (order.funder_amount, order.amount - order.funder_amount)
     if (row.funder_amount, row.platform_amount) != expected:
-        return Kind.SPLIT_DIFFERS, ""
-    if order.state is OrderState.UNKNOWN:
-        return Kind.STATUS_DIFFERS, "unknown_here_paid_there"
+        return Kind.SPLIT_DIFFERS, "" if row.funder_amount else "not_split_there"
     return Kind.MATCHED, ""
 
 

@@ -53,9 +53,11 @@ def sweep(event: CloudWatchEvent) -> dict[str, object]:
     """Take up whatever was left undone."""
     report = sweeping.run(now=scheduled_at(event), desk=wiring_funders.sweeps())
     count("UnknownOrders", report.unknown)
+    count("UnsplitOrders", report.unsplit)
     count("WaitingDues", report.waiting)
     return {
         "unknown": report.unknown,
+        "unsplit": report.unsplit,
         "waiting": report.waiting,
         "started": report.started,
         "held_up": report.held_up,

@@ -29,7 +29,7 @@ from chalicelib.domain.deduction import (
 from chalicelib.domain.loan import Loan, Slot
 from chalicelib.domain.money import Money
 from chalicelib.domain.window import SendWindow
-from chalicelib.flows import forwarding, posting
+from chalicelib.flows import forwarding, posting, split_repair
 from chalicelib.flows.forwarding import Forwards
 from chalicelib.flows.ports import (
     AskMessage,
@@ -40,6 +40,7 @@ from chalicelib.flows.ports import (
     PaymentPlatform,
     Queue,
 )
+from chalicelib.flows.split_repair import SplitRepairs
 
 LADDER = (
     timedelta(seconds=30),
@@ -59,7 +60,11 @@ class CrowdedLoanError(Exception):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Desk:
-    """All that a deduction is worked with; `forwards` says which orders are not our platform's."""
+    """All that a deduction is worked with.
+
+    `forwards` says which orders are not our platform's; `split_repairs` are of orders whose split
+    has failed.
+    """
 
     books: Books
     platform: PaymentPlatform
@@ -67,6 +72,7 @@ class Desk:
     asks: Queue[AskMessage]
     controls: Controls
     window: SendWindow
+    split_repairs: SplitRepairs
     forwards: Forwards = forwarding.to_nobody
 
     def platform_for(self, loan: Loan, order_no: str) -> PaymentPlatform:
@@ -105,7 +111,10 @@ def take(*, message: DeductionMessage, now: datetime, desk: Desk) -> Outcome:
 
 
 def ask(*, message: AskMessage, now: datetime, desk: Desk) -> Outcome:
-    """Ask what became of an unknown order, and end it if the platform knows; safe to repeat."""
+    """Ask what became of an unknown order, and end it if the platform knows; safe to repeat.
+
+    Of one that has ended and is not split yet, have it split.
+    """
     loan = posting.loan_of(message.order_no, desk.books)
     if posting.is_in_flight(loan, message.order_no):
         return _resume(loan=loan, now=now, rung=message.rung, desk=desk)
@@ -114,6 +123,8 @@ def ask(*, message: AskMessage, now: datetime, desk: Desk) -> Outcome:
         answer = desk.platform_for(loan, message.order_no).ask(message.order_no)
         if answer.status is AnswerStatus.SUCCEEDED:
             return posting.contradicted(record=record, books=desk.books)
+    if isinstance(record, Deduction) and record.is_split:
+        return _split_again(loan=loan, record=record, rung=message.rung, desk=desk)
     return Outcome.REPEATED
 
 
@@ -124,7 +135,13 @@ def settle_from_bill(
     loan = posting.loan_of(order_no, desk.books)
     if not posting.is_in_flight(loan, order_no):
         return Outcome.REPEATED
-    shown = Answer(status=AnswerStatus.SUCCEEDED, trade_no=trade_no, amount=amount, paid_at=paid_at)
+    shown = Answer(
+        status=AnswerStatus.SUCCEEDED,
+        trade_no=trade_no,
+        amount=amount,
+        paid_at=paid_at,
+        split_pending=True,  # nobody has said that it was split
+    )
     return _conclude(loan=loan, answer=shown, now=now, rung=None, desk=desk, settled_by="bill")
 
 
@@ -286,16 +303,42 @@ def _conclude(
     desk: Desk,
     settled_by: str = "platform",
 ) -> Outcome:
-    judged = verdict(ordered=posting.slot_of(loan).amount, answer=answer)
+    slot = posting.slot_of(loan)
+    judged = verdict(ordered=slot.amount, answer=answer)
     if isinstance(judged, Unknown):
-        return _ask_later(order_no=posting.slot_of(loan).order_no, rung=rung, desk=desk)
-    return posting.end(loan=loan, result=judged, now=now, settled_by=settled_by, books=desk.books)
+        _ask_later(order_no=slot.order_no, rung=rung, desk=desk)
+        return Outcome.UNKNOWN
+    if judged.split_pending and slot.split is None:
+        judged = replace(judged, split_pending=False)
+    if judged.split_pending:
+        # Before the record: whoever dies behind it leaves somebody who will look.
+        desk.split_repairs.note(order_no=slot.order_no, at=now)
+    outcome = posting.end(
+        loan=loan, result=judged, now=now, settled_by=settled_by, books=desk.books
+    )
+    if judged.split_pending:
+        _ask_later(order_no=slot.order_no, rung=rung, desk=desk)
+    return outcome
 
 
-def _ask_later(*, order_no: str, rung: int | None, desk: Desk) -> Outcome:
+def _split_again(*, loan: Loan, record: Deduction, rung: int | None, desk: Desk) -> Outcome:
+    """Have an order split whose split has failed; the repayment stays as it is posted."""
+    if not desk.split_repairs.is_noted(record.order_no):
+        return Outcome.REPEATED
+    if not desk.controls.is_paused() and split_repair.again(
+        record=record,
+        funder=desk.books.funders[loan.funder_id],
+        repairs=desk.split_repairs,
+        platform=desk.platform,
+    ):
+        return Outcome.SPLIT
+    _ask_later(order_no=record.order_no, rung=rung, desk=desk)
+    return Outcome.UNSPLIT
+
+
+def _ask_later(*, order_no: str, rung: int | None, desk: Desk) -> None:
     if rung is not None and rung < len(LADDER):
         desk.asks.put(
             [AskMessage(order_no=order_no, rung=rung + 1)],
             delay_seconds=int(LADDER[rung].total_seconds()),
         )
-    return Outcome.UNKNOWN

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Protocol, TypeVar
 
-from chalicelib.domain.deduction import Answer, Deduction, Order, Skip
+from chalicelib.domain.deduction import Answer, Deduction, Order, Share, Skip
 from chalicelib.domain.funder import Funder
 from chalicelib.domain.loan import Loan, Schedule
 from chalicelib.domain.money import Components, Money
@@ -322,3 +322,10 @@ class PaymentPlatform(Protocol):
 
     def close(self, order_no: str) -> Answer:
         """Make sure an order can no longer be charged; SUCCEEDED if it already was."""
+
+    def split_again(self, *, order_no: str, split_no: str, split: Sequence[Share]) -> bool:
+        """Have the money of a paid order split; tell whether it is, False while nobody knows.
+
+        Never charges.  The same number moves the money once however often it is asked, and
+        nothing where the order is split just so already.
+        """

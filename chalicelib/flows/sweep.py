@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 
 from chalicelib.domain.run import Run
-from chalicelib.flows import active_orders, deduction_round, due_list
+from chalicelib.flows import active_orders, deduction_round, due_list, split_repair
 from chalicelib.flows.active_orders import ActiveOrders
 from chalicelib.flows.ports import AskMessage, Queue
+from chalicelib.flows.split_repair import SplitRepairs
 
 PATIENCE = timedelta(minutes=10)
 """How long a round's own messages are given before the sweep puts them again."""
@@ -30,6 +31,7 @@ class Desk:
     rounds: deduction_round.Desk
     active_orders: ActiveOrders
     asks: Queue[AskMessage]
+    split_repairs: SplitRepairs
     list_at: time
     round_at: tuple[time, ...]
     others: Sequence[Callable[..., int]] = ()
@@ -37,12 +39,13 @@ class Desk:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Report:
-    """What was found undone: orders without an end, dues nobody took up, jobs that never started.
+    """What was found undone: orders without an end, or not split, dues nobody took up, late jobs.
 
     `held_up` is what other jobs wait with for orders without an end.
     """
 
     unknown: int = 0
+    unsplit: int = 0
     waiting: int = 0
     started: tuple[str, ...] = ()
     held_up: int = 0
@@ -73,6 +76,13 @@ def run(*, now: datetime, desk: Desk) -> Report:
                 unfinished += found.unfinished
                 unknown += found.totals.unknown.count
                 waiting += len(found.waiting)
+    unsplit = split_repair.undone(
+        now=now,
+        patience=PATIENCE,
+        repairs=desk.split_repairs,
+        journal=desk.rounds.books.journal,
+    )
+    unfinished += unsplit
     # One question each, unless earlier ones still wait for their turn.  Those of the ladder and of
     # orders just started are delayed, and always there: they keep nobody from being asked after.
     # Nor does a message that fails again and again: once an hour everybody is asked after.
@@ -81,7 +91,13 @@ def run(*, now: datetime, desk: Desk) -> Report:
     # After the tallies, for they say whether the round before is over.
     started = tuple(_start_what_is_late(now=now, desk=desk))
     held_up = sum(other(now=now) for other in desk.others)
-    return Report(unknown=unknown, waiting=waiting, started=started, held_up=held_up)
+    return Report(
+        unknown=unknown,
+        unsplit=len(unsplit),
+        waiting=waiting,
+        started=started,
+        held_up=held_up,
+    )
 
 
 def _start_what_is_late(*, now: datetime, desk: Desk) -> list[str]:

@@ -243,6 +243,12 @@ class TestJournal:
 
         assert journal.find(ORDER_NO).lines == lines
 
+    def test_gives_back_that_a_split_was_pending(self, journal):
+        pending = replace(a_deduction().result, split_pending=True)
+        journal.put(a_deduction(result=pending))
+
+        assert journal.find(ORDER_NO).result == pending
+
     def test_never_changes_a_record(self, journal):
         assert journal.put(a_deduction())
         assert not journal.put(a_deduction(result=failed("INSUFFICIENT_FUNDS")))

@@ -1,6 +1,7 @@
 """The payment platform over real HTTP: every outcome of the simulator, and what we make of it."""
 
 import json
+from dataclasses import replace
 from random import Random  # noqa: TID251  seeded: the simulator's chance
 from types import SimpleNamespace
 
@@ -11,7 +12,16 @@ from chalicelib.adapters.rate_limit import TokenBucket
 from chalicelib.adapters.signatures import Signer, Verifier
 from chalicelib.adapters.signed_http import SignedHttp
 from chalicelib.adapters.wall_clock import wall_clock
-from chalicelib.domain.deduction import AnswerStatus, Order, Result, Status, Unknown, verdict
+from chalicelib.domain.deduction import (
+    AnswerStatus,
+    Order,
+    Result,
+    Share,
+    Status,
+    Unknown,
+    split_no_of,
+    verdict,
+)
 from chalicelib.domain.money import Money
 from simulators import keys
 from simulators.clock import SettableClock
@@ -147,6 +157,64 @@ def test_never_raises_where_nobody_listens_and_opens_its_breaker(key_folder):
     seconds[0] = OPEN_SECONDS
     assert platform.is_available()
     assert not platform.is_available(), "one caller tries, the others wait for what it finds"
+
+
+SHARES = (
+    Share(account="funder-F1", amount=Money(1_000_00)),
+    Share(account="platform", amount=Money(234_56)),
+)
+SPLIT_ORDER = replace(ORDER, split=SHARES)
+
+
+def split_again(platform, **changes):
+    asked = {"order_no": ORDER.order_no, "split_no": split_no_of(ORDER.order_no), "split": SHARES}
+    return platform.split_again(**(asked | changes))
+
+
+class TestASplit:
+    """failures.md row 89, over the wire."""
+
+    def test_is_told_and_done_in_transit(self, platform, simulator):
+        answer = platform.deduct(SPLIT_ORDER)
+
+        assert (answer.status, answer.split_pending) == (AnswerStatus.SUCCEEDED, False)
+        [charge] = simulator.charges()
+        assert [(share.account, share.amount_fen) for share in charge.split] == [
+            ("funder-F1", 1_000_00),
+            ("platform", 234_56),
+        ]
+
+    @pytest.mark.parametrize(
+        ("outcome", "told"),
+        [
+            ("split_fails_after_charge", [True, True]),
+            ("split_fails_twice", [False, True]),
+            ("split_repair_lost", [False, True]),
+        ],
+    )
+    def test_that_fails_is_done_again_until_it_is_known_to_be_done(
+        self, platform, simulator, outcome, told
+    ):
+        simulator.script("AG1", [outcome])
+
+        assert platform.deduct(SPLIT_ORDER).split_pending
+        assert platform.ask(ORDER.order_no).split_pending
+        assert [split_again(platform) for _ in told] == told
+        assert not platform.ask(ORDER.order_no).split_pending
+        assert [len(charge.split) for charge in simulator.charges()] == [2]
+
+    def test_that_has_not_failed_is_known_to_be_done(self, platform):
+        platform.deduct(SPLIT_ORDER)
+
+        assert split_again(platform)
+
+    def test_that_is_refused_is_not_done(self, platform):
+        assert not split_again(platform)
+        platform.deduct(SPLIT_ORDER)
+        assert not split_again(platform, split=SHARES[:1])
+
+    def test_is_not_known_to_be_done_where_nobody_listens(self, key_folder):
+        assert not split_again(platform_at("http://127.0.0.1:9", key_folder))
 
 
 def test_keeps_its_rate():

@@ -15,6 +15,7 @@ from chalicelib.adapters.dynamodb import tables
 from chalicelib.adapters.dynamodb.active_orders import DynamoActiveOrders
 from chalicelib.adapters.dynamodb.quotes import DynamoQuotes
 from chalicelib.adapters.dynamodb.requests import DynamoRequests
+from chalicelib.adapters.dynamodb.split_repairs import DynamoSplitRepairs
 from chalicelib.adapters.dynamodb.throttles import DynamoThrottles
 from chalicelib.domain.deduction import Kind
 from chalicelib.domain.money import Money
@@ -23,7 +24,7 @@ from chalicelib.domain.product import Recut
 from chalicelib.flows.early_repayment import QuotedTerms
 from chalicelib.flows.idempotency import Answer, Request
 from tests.builders import TODAY, at
-from tests.fakes import FakeActiveOrders, FakeQuotes, Outside
+from tests.fakes import FakeActiveOrders, FakeQuotes, FakeSplitRepairs, Outside
 from tests.fakes_requests import FakeRequests, FakeThrottles
 
 ORDER_NO = "20261124-Qaidmaa27lfexbaru-LN1"
@@ -55,6 +56,7 @@ def stores(request, monkeypatch):
             FakeActiveOrders(outside),
             FakeRequests(outside),
             FakeThrottles(outside),
+            FakeSplitRepairs(outside),
         )
         return
     one_at_a_time(monkeypatch)
@@ -67,7 +69,13 @@ def stores(request, monkeypatch):
             tables.ThrottleRow,
         ):
             table.create_table()
-        yield DynamoQuotes(), DynamoActiveOrders(), DynamoRequests(), DynamoThrottles()
+        yield (
+            DynamoQuotes(),
+            DynamoActiveOrders(),
+            DynamoRequests(),
+            DynamoThrottles(),
+            DynamoSplitRepairs(),
+        )
 
 
 @pytest.fixture
@@ -88,6 +96,11 @@ def requests(stores):
 @pytest.fixture
 def throttles(stores):
     return stores[3]
+
+
+@pytest.fixture
+def split_repairs(stores):
+    return stores[4]
 
 
 def all_at_once(work: Callable[[int], object]) -> list[object]:
@@ -135,6 +148,23 @@ class TestQuotes:
 
     def test_know_nothing_of_what_was_never_quoted(self, quotes):
         assert quotes.get(QUOTED.quote_id) is None
+
+
+class TestSplitRepairs:
+    def test_are_noted_until_they_are_forgotten(self, split_repairs):
+        split_repairs.note(order_no=OTHER_ORDER_NO, at=at(9, 1))
+        split_repairs.note(order_no=ORDER_NO, at=at(9))
+        split_repairs.note(order_no=ORDER_NO, at=at(10))
+
+        assert list(split_repairs.all()) == [(ORDER_NO, at(10)), (OTHER_ORDER_NO, at(9, 1))]
+        for _ in range(2):
+            split_repairs.forget(ORDER_NO)
+        assert [split_repairs.is_noted(no) for no in (ORDER_NO, OTHER_ORDER_NO)] == [False, True]
+
+    def test_are_no_orders_of_any_day(self, split_repairs, active_orders):
+        split_repairs.note(order_no=ORDER_NO, at=at(9))
+
+        assert list(active_orders.of_day(TODAY)) == []
 
 
 class TestActiveOrders:

@@ -425,7 +425,7 @@ CHECKERS: tuple[Checker, ...] = (
 def _lines(row: Item) -> list[tuple[int, str, int, int, int]]:
     """Read which instalments a record has paid."""
     lines = (line.split(",") for line in text(row.get("lines")).split(";") if line)
-    return [(int(n), due, int(p), int(i), int(f)) for n, due, p, i, f in lines]
+    return [(int(n), due, int(p), int(i), int(f)) for n, due, p, i, f, *_ in lines]
 
 
 def _cuts(row: Item) -> bool:

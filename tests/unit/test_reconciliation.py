@@ -18,6 +18,7 @@ from chalicelib.domain.reconciliation import (
     Kind,
     LocalOrder,
     OrderState,
+    judge,
     match,
 )
 from chalicelib.flows import deduction, early_repayment, reconciliation
@@ -731,6 +732,97 @@ def sweep(world):
                 now=TOMORROW_AT_TEN,
                 desk=world.deducting,
             )
+
+
+class TestAJointDay:
+    """The bill's two parts of every order are held against the journal's."""
+
+    def worked(self, outcomes=None):
+        return a_worked_day(outcomes or dict.fromkeys(("LN1", "LN2"), "succeed"), joint=True)
+
+    def test_matches_to_the_last_fen_of_either_part(self):
+        world = self.worked()
+        rows = the_true_bill(world)
+        taken = reconcile(world, rows.values())
+
+        assert all(int(row["funder_amount_fen"]) for row in rows.values())
+        assert (taken.outcome, classes(world)) == (Outcome.APPLIED, {})
+        assert totals(world)["ties"]
+
+    @pytest.mark.parametrize("by", [1, -1])
+    def test_finds_a_fen_that_went_to_the_other(self, by):
+        world = self.worked()
+        rows = the_true_bill(world)
+        row = rows["LN1"]
+        funder, platform = int(row["funder_amount_fen"]), int(row["platform_amount_fen"])
+        change("LN1", funder_amount_fen=funder + by, platform_amount_fen=platform - by)(rows)
+        reconcile(world, rows.values())
+
+        assert classes(world) == {"split_differs": {order("LN1")}}
+        [found] = world.discrepancies.of_day(TODAY, "main")
+        assert found.facts["here"]["funder_amount_fen"] == funder
+        assert found.facts["there"][0]["funder_amount_fen"] == funder + by
+        assert found.suggestion == "correct_split_at_platform"
+
+    def test_finds_an_order_that_was_not_split_at_all_until_a_later_bill_has_it_split(self):
+        """failures.md row 89: the repayment stays; what is wrong is said, and seen to be righted."""
+        world = self.worked({"LN1": "split_fails_after_charge", "LN2": "succeed"})
+        reconcile(world, the_true_bill(world).values())
+        assert classes(world) == {"split_differs": {order("LN1")}}
+        [found] = world.discrepancies.of_day(TODAY, "main")
+        assert found.facts["note"] == "not_split_there"
+        assert world.loans.rows["LN1"].position.instalment_no == 2
+
+        ask(world, "LN1")
+        reconcile(world, the_true_bill(world).values(), key=SECOND_BILL_KEY)
+        assert classes(world) == {}
+
+    def test_posts_an_unknown_order_that_is_paid_however_it_was_split(self):
+        world = self.worked({"LN1": "split_fails_unheard", "LN2": "timeout_after_charge"})
+        reconcile(world, the_true_bill(world).values())
+
+        assert classes(world) == {"split_differs": {order("LN1")}}
+        for loan_id in ("LN1", "LN2"):
+            assert world.journal.results[order(loan_id)].settled_by == "bill"
+            assert world.loans.rows[loan_id].position.instalment_no == 2
+        for loan_id in ("LN1", "LN2"):
+            ask(world, loan_id)
+        assert set(world.platform.splits) == {order("LN1"), order("LN2")}
+        assert not world.split_repairs.rows
+
+    @given(st.integers(0, 3), st.integers(0, 3), st.sampled_from(OrderState))
+    def test_calls_a_split_equal_only_where_both_parts_are(self, ours, theirs, state):
+        amount = Money(3)
+        found = judge(
+            row=BillRow(
+                trade_no="T1",
+                order_no="20261124-1-L1",
+                agreement_no="AG",
+                amount=amount,
+                funder_amount=Money(theirs),
+                platform_amount=amount - Money(theirs),
+                status="SUCCEEDED",
+                paid_at=at(9),
+            ),
+            order=LocalOrder(
+                order_no="20261124-1-L1",
+                agreement_no="AG",
+                state=state,
+                amount=amount,
+                funder_amount=Money(ours),
+                trade_no="T1",
+                paid_at=at(9),
+            ),
+            business_date=TODAY,
+        )
+
+        expected = Kind.MATCHED if ours == theirs else Kind.SPLIT_DIFFERS
+        assert found.kind is (expected if state is OrderState.SUCCEEDED else Kind.STATUS_DIFFERS)
+
+
+def ask(world, loan_id):
+    message = AskMessage(order_no=order(loan_id), rung=None)
+    return deduction.ask(message=message, now=TOMORROW_AT_TEN, desk=world.deducting)
 
 
 # --- the matching itself ----------------------------------------------------------------

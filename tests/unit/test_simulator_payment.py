@@ -240,7 +240,7 @@ class TestDeterminism:
         clock = SettableClock()
         clock.set(EIGHT)
         platform = PaymentPlatform(clock=clock, rng=seeded(seed))
-        platform.mix(dict.fromkeys(sorted(OUTCOMES - {"succeed"}), 0.06))
+        platform.mix(dict.fromkeys(sorted(OUTCOMES - {"succeed"}), 0.05))
         answers = {}
         for n in order:
             answers[n] = platform.deduct(an_order(f"O{n}", agreement_no=f"AG{n}"))
@@ -308,3 +308,83 @@ class TestNotifications:
         platform.deduct(an_order(notify_url=self.URL))
 
         assert platform.take_notification().body["status"] == "SUCCEEDED"
+
+
+TWO = [{"account": "funder-F1", "amount_fen": 70_00}, {"account": "platform", "amount_fen": 30_00}]
+
+
+def splits(platform):
+    """Say who has really received what, by the ledger and by the bill."""
+    [charge] = platform.ledger()["charges"]
+    line = platform.bill(day=TODAY).body.decode().splitlines()[1].split(",")
+    return charge["split_status"], charge["split"], int(line[4]), int(line[5])
+
+
+class TestASplitThatFails:
+    """failures.md row 89: the charge stands, and the split is done again by its own number."""
+
+    def again(self, platform, *, split_no="O1-S", split=None):
+        return platform.split(
+            "O1", {"split_no": split_no, "split": TWO if split is None else split}
+        )
+
+    def test_leaves_the_charge_and_the_money_with_the_merchant(self, platform):
+        platform.script("AG1", ["split_fails_after_charge"])
+        body = platform.deduct(an_order(split=TWO)).body
+
+        assert (body["status"], body["split_status"]) == ("SUCCEEDED", "FAILED")
+        assert platform.query("O1").body == platform.deduct(an_order(split=TWO)).body == body
+        assert splits(platform) == ("FAILED", [], 0, 100_00)
+
+    def test_is_done_again_once_and_charges_nothing(self, platform):
+        platform.script("AG1", ["split_fails_after_charge"])
+        platform.deduct(an_order(split=TWO))
+        first = self.again(platform)
+
+        assert first.body == {"order_no": "O1", "split_no": "O1-S", "status": "SUCCEEDED"}
+        assert self.again(platform) == first
+        assert platform.query("O1").body["split_status"] == "SUCCEEDED"
+        assert splits(platform) == ("SUCCEEDED", TWO, 70_00, 30_00)
+        assert charged(platform) == {"O1": 100_00}
+
+    def test_may_fail_again_or_be_done_unheard(self, platform):
+        platform.script("AG1", ["split_fails_twice"])
+        platform.deduct(an_order(split=TWO))
+        told = [self.again(platform).body["status"] for _ in range(3)]
+        assert told == ["FAILED", "SUCCEEDED", "SUCCEEDED"]
+
+        platform.script("AG2", ["split_repair_lost"])
+        platform.deduct(an_order("O2", agreement_no="AG2", split=TWO))
+        body = {"split_no": "O2-S", "split": TWO}
+        assert platform.split("O2", body).wire is Wire.DROPPED
+        assert platform.split("O2", body).body["status"] == "SUCCEEDED"
+
+    def test_of_one_that_has_not_failed_moves_nothing(self, platform):
+        platform.deduct(an_order(split=TWO))
+
+        assert self.again(platform).body["status"] == "SUCCEEDED"
+        assert splits(platform) == (None, TWO, 70_00, 30_00)
+
+    def test_is_refused_where_it_would_be_another(self, platform):
+        platform.script("AG1", ["split_fails_after_charge"])
+        platform.deduct(an_order(split=TWO))
+        other = [{"account": "platform", "amount_fen": 100_00}]
+        less = [{"account": "platform", "amount_fen": 1}]
+        self.again(platform)
+
+        assert self.again(platform, split=other).body["code"] == "SPLIT_CONFLICT"
+        assert self.again(platform, split_no="O1-S2").body["code"] == "SPLIT_CONFLICT"
+        assert self.again(platform, split=less).body["code"] == "PARAM_ERROR"
+        assert self.again(platform, split_no="").body["code"] == "PARAM_ERROR"
+        assert platform.split("O9", {}).body["code"] == "NOT_EXIST"
+
+    def test_is_refused_of_an_order_that_is_not_paid(self, platform):
+        platform.script("AG1", ["insufficient_funds"])
+        platform.deduct(an_order(split=TWO))
+
+        assert self.again(platform).body["code"] == "ORDER_NOT_PAID"
+
+    def test_has_no_place_where_nothing_is_split(self, platform):
+        platform.script("AG1", ["split_fails_after_charge"])
+
+        assert "split_status" not in platform.deduct(an_order(split=[])).body

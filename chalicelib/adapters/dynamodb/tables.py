@@ -163,6 +163,7 @@ class JournalRow(Model):
     failure_code = UnicodeAttribute(null=True)
     failure_class = UnicodeAttribute(null=True)
     settles = BooleanAttribute(null=True)
+    split_pending = BooleanAttribute(null=True)
     settled_by = UnicodeAttribute(null=True)
     kind = UnicodeAttribute(null=True)
     fee = MoneyAttribute(null=True)
@@ -196,7 +197,7 @@ class QuoteRow(Model):
 
 
 class ActiveOrderRow(Model):
-    """An order a borrower has started, until somebody has seen its end."""
+    """An order a borrower has started, until somebody has seen its end; or, pk `splits`, a split's."""
 
     class Meta:
         table_name = "active_orders"
