@@ -14,12 +14,12 @@ from chalicelib.domain.loan import Mode
 from chalicelib.domain.money import NOTHING, Components, Money, total
 from chalicelib.domain.position import outstanding_principal
 from chalicelib.flows import (
+    assisted_day,
     day_close,
     deduction,
     due_list,
     early_repayment,
     forwarding,
-    funder_day,
     funder_results,
     landing,
     posting,
@@ -89,8 +89,8 @@ class AssistedWorld(FileWorld):
         )
 
     @property
-    def days(self) -> funder_day.Desk:
-        return funder_day.Desk(
+    def days(self) -> assisted_day.Desk:
+        return assisted_day.Desk(
             results=self.applying,
             files=self.arrivals,
             due_lists=self.due_lists,
@@ -100,7 +100,7 @@ class AssistedWorld(FileWorld):
 
     @property
     def closing(self) -> day_close.Desk:
-        return replace(super().closing, others=(funder_day.FunderDays(desk=self.days),))
+        return replace(super().closing, others=(assisted_day.FunderDays(desk=self.days),))
 
     # --- the day ------------------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 
 from chalice.app import Blueprint, CloudWatchEvent, Cron
 
-from chalicelib import wiring, wiring_funders
+from chalicelib import wiring, wiring_assistance
 from chalicelib.adapters.telemetry import count
 from chalicelib.entrypoints.boundary import boundary, scheduled_at
 from chalicelib.flows import day_close, deduction_round, due_list, notices
@@ -34,7 +34,7 @@ def open_round_1(event: CloudWatchEvent) -> str:
 @boundary
 def release_texts(event: CloudWatchEvent) -> int:
     """Send the texts whose time has come."""
-    return notices.release(now=scheduled_at(event), desk=wiring_funders.texts())
+    return notices.release(now=scheduled_at(event), desk=wiring_assistance.texts())
 
 
 @bp.schedule(Cron(0, 8, "*", "*", "?", "*"))  # 16:00
@@ -51,7 +51,7 @@ def open_round_2(event: CloudWatchEvent) -> str:
 @boundary
 def sweep(event: CloudWatchEvent) -> dict[str, object]:
     """Take up whatever was left undone."""
-    report = sweeping.run(now=scheduled_at(event), desk=wiring_funders.sweeps())
+    report = sweeping.run(now=scheduled_at(event), desk=wiring_assistance.sweeps())
     count("UnknownOrders", report.unknown)
     count("UnsplitOrders", report.unsplit)
     count("WaitingDues", report.waiting)
@@ -68,7 +68,7 @@ def sweep(event: CloudWatchEvent) -> dict[str, object]:
 @boundary
 def close_day(event: CloudWatchEvent) -> dict[str, tuple[str, ...]]:
     """Close the days of which nothing is open, and say what keeps the others open."""
-    closings = day_close.close_all(now=scheduled_at(event), desk=wiring_funders.closings())
+    closings = day_close.close_all(now=scheduled_at(event), desk=wiring_assistance.closings())
     count("Discrepancies", sum(closing.discrepancies for closing in closings))
     return {closing.business_date.isoformat(): closing.open for closing in closings}
 
@@ -77,7 +77,7 @@ def close_day(event: CloudWatchEvent) -> dict[str, tuple[str, ...]]:
 @boundary
 def watch(event: CloudWatchEvent) -> tuple[str, ...]:
     """Say what is late or missing."""
-    late = watching.late(now=scheduled_at(event), desk=wiring_funders.watches())
+    late = watching.late(now=scheduled_at(event), desk=wiring_assistance.watches())
     count("Late", len(late))
     count("BillMissing", sum("reconciliation" in job for job in late))
     return late

@@ -7,7 +7,7 @@ from typing import Any
 
 from chalicelib.domain.run import Run
 from chalicelib.flows import active_orders, deduction_round, due_list, landing, reconciliation
-from chalicelib.flows.funder_day import AlsoOpen
+from chalicelib.flows.assisted_day import AlsoOpen
 
 JOB = reconciliation.CLOSE_JOB
 DAYS_BACK = 30

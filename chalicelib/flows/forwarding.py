@@ -4,9 +4,9 @@ Only what a borrower wishes is forwarded.  What a funder has deducted in its own
 us by its results file: such an order is nobody's to send and nobody's to ask after.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from chalicelib.domain.deduction import NO_ROUND, Answer, AnswerStatus, Order, facts_of
+from chalicelib.domain.deduction import NO_ROUND, Answer, AnswerStatus, Order, Share, facts_of
 from chalicelib.domain.loan import Loan
 from chalicelib.flows.ports import PaymentPlatform
 
@@ -28,6 +28,9 @@ class _Nobody:
 
     def close(self, order_no: str) -> Answer:
         return _not_asked(order_no)
+
+    def split_again(self, *, order_no: str, split_no: str, split: Sequence[Share]) -> bool:  # noqa: ARG002
+        return False
 
 
 NOBODY: PaymentPlatform = _Nobody()

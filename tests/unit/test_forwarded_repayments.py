@@ -10,10 +10,10 @@ from chalicelib.domain.loan import Mode, Slot
 from chalicelib.domain.money import Money
 from chalicelib.domain.product import Recut
 from chalicelib.flows import (
+    assisted_day,
     deduction,
     early_repayment,
     forwarding,
-    funder_day,
     funder_results,
     our_orders,
     sweep,
@@ -252,7 +252,7 @@ class TestMoneyOfARound:
 
         world.funder_platform.script["AG-LN1"] = ["insufficient_funds"]
         send_all(world)
-        waiting = funder_day.sweep(now=at(12, 15), desk=world.days)
+        waiting = assisted_day.sweep(now=at(12, 15), desk=world.days)
 
         assert waiting == 0
         assert world.journal.results["20261124-1-LN1"].result.status is Status.SUCCEEDED
@@ -265,7 +265,7 @@ class TestMoneyOfARound:
         rows = paid(world)
         world.send(*rows)
         send_all(world)
-        funder_day.sweep(now=at(12, 15), desk=world.days)
+        assisted_day.sweep(now=at(12, 15), desk=world.days)
 
         assert world.open_findings == {"missing_here#20261124-1-LN1": "nothing_owed"}
         assert world.loans.rows["LN1"].hold
@@ -277,7 +277,7 @@ class TestMoneyOfARound:
         world.send(a_failure())
         send_all(world)
         desk = replace(
-            world.sweeping, others=(lambda *, now: funder_day.sweep(now=now, desk=world.days),)
+            world.sweeping, others=(lambda *, now: assisted_day.sweep(now=now, desk=world.days),)
         )
         world.list_dues()
 
@@ -325,7 +325,7 @@ class TestTheDayAfter:
         world.list_dues()
         world.send(a_failure())
         world.send(a_failure(round=2), round_no=2)
-        days = funder_day.FunderDays(desk=world.days)
+        days = assisted_day.FunderDays(desk=world.days)
         days.open(business_date=TODAY, now=at(11, day=TOMORROW))
         assert in_flight(world) == order_no
 
@@ -345,7 +345,7 @@ class TestTheDayAfter:
         world.send(round_no=1)
         world.send(round_no=2)
         assert world.funder_platform.ends[order_no].status is AnswerStatus.SUCCEEDED
-        days = funder_day.FunderDays(desk=world.days)
+        days = assisted_day.FunderDays(desk=world.days)
 
         assert days.open(business_date=TODAY, now=at(12, day=TOMORROW)) == []
         assert world.journal.results[order_no].result.status is Status.SUCCEEDED

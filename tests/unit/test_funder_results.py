@@ -9,9 +9,9 @@ from chalicelib.domain.deduction import FailureClass, Status
 from chalicelib.domain.loan import LoanStatus, Mode
 from chalicelib.domain.money import ZERO
 from chalicelib.flows import (
+    assisted_day,
     deduction,
     deduction_round,
-    funder_day,
     funder_results,
     landing,
     our_orders,
@@ -459,7 +459,7 @@ def both_rounds(world, *, first=(), second=()):
 
 
 def compared(world):
-    return funder_day.compare(
+    return assisted_day.compare(
         business_date=TODAY, funder=world.funders["F3"], now=at(20), desk=world.days
     )
 
@@ -536,14 +536,14 @@ class TestTheDay:
     def test_is_swept_once_its_rounds_are_in(self, world):
         world.list_dues()
         both_rounds(world)
-        funder_day.sweep(now=at(20, 15), desk=world.days)
+        assisted_day.sweep(now=at(20, 15), desk=world.days)
 
-        assert world.runs.rows[TODAY, "funder_day_F3"].is_complete
+        assert world.runs.rows[TODAY, "assisted_day_F3"].is_complete
 
 
 class TestWhatKeepsTheDayOpen:
     def open_at(self, world, now):
-        days = funder_day.FunderDays(desk=world.days)
+        days = assisted_day.FunderDays(desk=world.days)
         return days.open(business_date=TODAY, now=now)
 
     def test_is_nothing_where_the_funder_has_no_due_and_no_file(self):
@@ -568,9 +568,9 @@ class TestWhatKeepsTheDayOpen:
         both_rounds(world)
 
         assert self.open_at(world, at(11, day=TOMORROW)) == [
-            "funder_day_F3 has 1 open discrepancies"
+            "assisted_day_F3 has 1 open discrepancies"
         ]
-        assert funder_day.FunderDays(desk=world.days).unresolved(TODAY) == 1
+        assert assisted_day.FunderDays(desk=world.days).unresolved(TODAY) == 1
 
 
 class TestTheWatch:

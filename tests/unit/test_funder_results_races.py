@@ -11,7 +11,7 @@ from chalicelib.domain.deduction import Status
 from chalicelib.domain.funder import ResultLine, ResultStatus
 from chalicelib.domain.money import Money
 from chalicelib.domain.told import Told, told_by_loan
-from chalicelib.flows import deduction, funder_day, told_orders
+from chalicelib.flows import assisted_day, deduction, told_orders
 from chalicelib.flows.funder_results import StillInWorkError
 from chalicelib.flows.ports import AskMessage
 from chalicelib.flows.told_orders import Sheet
@@ -174,7 +174,7 @@ def test_a_version_that_comes_in_between_any_two_calls_of_the_other_leaves_peopl
         scene.world.outside.before_call = None
         for key in (keys[1], keys[2]):
             scene.deliver(key)
-        funder_day.sweep(now=at(12, 15), desk=scene.world.days)
+        assisted_day.sweep(now=at(12, 15), desk=scene.world.days)
 
         assert wrongs(scene.world) == [], boundary
         assert settled(scene.end()) in (settled(both), settled(second)), boundary
@@ -200,7 +200,7 @@ def test_a_version_that_died_and_one_that_came_after_end_as_if_nobody_had(bounda
     meet(scene, second)
     scene.deliver(first)
     scene.deliver(second)
-    funder_day.sweep(now=at(12, 15), desk=scene.world.days)
+    assisted_day.sweep(now=at(12, 15), desk=scene.world.days)
 
     assert wrongs(scene.world) == []
     _, both = calm((1, 2))

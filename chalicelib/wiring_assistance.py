@@ -19,10 +19,10 @@ from chalicelib.domain.deduction import Outcome
 from chalicelib.domain.funder import Funder, TextsBy
 from chalicelib.domain.loan import Mode
 from chalicelib.flows import (
+    assisted_day,
     day_close,
     deduction,
     forwarding,
-    funder_day,
     funder_results,
     landing,
     notices,
@@ -77,12 +77,12 @@ def texts() -> notices.Desk:
 
 @cache
 def sweeps() -> sweep.Desk:
-    return replace(wiring.sweeps(), others=(partial(funder_day.sweep, desk=assisted_days()),))
+    return replace(wiring.sweeps(), others=(partial(assisted_day.sweep, desk=assisted_days()),))
 
 
 @cache
 def closings() -> day_close.Desk:
-    days = funder_day.FunderDays(desk=assisted_days())
+    days = assisted_day.FunderDays(desk=assisted_days())
     return replace(wiring.closings(), files=files(), others=(days,))
 
 
@@ -144,8 +144,8 @@ def results() -> funder_results.Desk:
 
 
 @cache
-def assisted_days() -> funder_day.Desk:
-    return funder_day.Desk(
+def assisted_days() -> assisted_day.Desk:
+    return assisted_day.Desk(
         results=results(),
         files=files(),
         due_lists=wiring.due_lists(),

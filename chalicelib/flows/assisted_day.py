@@ -79,9 +79,9 @@ def job_of(funder_id: str) -> str:
     """Name the job.
 
     >>> job_of("F7")
-    'funder_day_F7'
+    'assisted_day_F7'
     """
-    return f"funder_day_{funder_id}"
+    return f"assisted_day_{funder_id}"
 
 
 def sweep(*, now: datetime, desk: Desk) -> int:
