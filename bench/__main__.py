@@ -14,6 +14,7 @@ from bench import (  # noqa: E402  the line above comes first
     reconciliations,
     repayments,
     schedules,
+    simulated_days,
     table,
     tallies,
     units,
@@ -30,6 +31,7 @@ SECTIONS = {
         tallies,
         reconciliations,
         dues,
+        simulated_days,
     )
 }
 

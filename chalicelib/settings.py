@@ -30,6 +30,7 @@ class Settings:
     context: on AWS just its `path`.  `page_base` is what stands before the pages' own paths, made
     of the same: on AWS the stage, behind a domain of one's own nothing.  `window` is when
     rounds may send, `active_window` when borrowers may pay: neither reaches over midnight.
+    `repayments_by` is when funders are told what was collected, whatever has no end by then.
     """
 
     stage: str
@@ -59,6 +60,7 @@ class Settings:
     rules: AgendaRules
     list_at: time
     round_at: tuple[time, ...]
+    repayments_by: time
     window: SendWindow
     active_window: SendWindow
 
@@ -71,6 +73,8 @@ class Settings:
             raise IllegalSettingError("ACTIVE_FROM comes before ACTIVE_UNTIL")
         if list(self.round_at) != sorted(set(self.round_at)) or not 1 <= len(self.round_at) <= 3:
             raise IllegalSettingError("ROUND_AT names one to three times, in clock order")
+        if self.repayments_by <= self.round_at[-1]:
+            raise IllegalSettingError("REPAYMENTS_BY comes after the last of ROUND_AT")
         if unbuilt := sorted(self.served_modes - BUILT_MODES):
             raise IllegalSettingError(f"SERVED_MODES names what is not built yet: {unbuilt}")
         if self.agenda_shards < 1 or self.calls_in_flight < 1:
@@ -124,6 +128,7 @@ class Settings:
                 time.fromisoformat(at)
                 for at in os.environ.get("ROUND_AT", "08:00,16:00").split(",")
             ),
+            repayments_by=time.fromisoformat(os.environ.get("REPAYMENTS_BY", "22:30")),
             window=SendWindow(
                 opens=time.fromisoformat(os.environ.get("SEND_FROM", "08:00")),
                 closes=time.fromisoformat(os.environ.get("SEND_UNTIL", "22:00")),

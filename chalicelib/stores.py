@@ -1,8 +1,10 @@
 """Which table stands behind which store.  Each is built once, and bound to this stage's tables."""
 
+from collections.abc import Mapping
 from functools import cache
 
-from chalicelib.adapters import funders, products
+from chalicelib.adapters import funders as funder_catalogue
+from chalicelib.adapters import products
 from chalicelib.adapters.dynamodb import tables
 from chalicelib.adapters.dynamodb.active_orders import DynamoActiveOrders
 from chalicelib.adapters.dynamodb.borrowers import DynamoBorrowers
@@ -15,6 +17,7 @@ from chalicelib.adapters.dynamodb.runs import DynamoRuns
 from chalicelib.adapters.dynamodb.schedules import DynamoSchedules
 from chalicelib.adapters.dynamodb.split_repairs import DynamoSplitRepairs
 from chalicelib.adapters.dynamodb.throttles import DynamoThrottles
+from chalicelib.domain.funder import Funder
 from chalicelib.flows.ports import Books
 from chalicelib.settings import settings
 
@@ -33,8 +36,13 @@ def books() -> Books:
         schedules=DynamoSchedules(),
         journal=DynamoJournal(),
         products=products.read(),
-        funders=funders.read(),
+        funders=funders(),
     )
+
+
+@cache
+def funders() -> Mapping[str, Funder]:
+    return funder_catalogue.read()
 
 
 @cache

@@ -7,7 +7,7 @@ from typing import Any
 
 import boto3
 
-from chalicelib import stores
+from chalicelib import stores, wiring_funders
 from chalicelib.adapters import file_layouts, telemetry
 from chalicelib.adapters.access_tokens import AccessTokens
 from chalicelib.adapters.due_lists import S3DueLists
@@ -85,6 +85,7 @@ def rounds() -> deduction_round.Desk:
         walks=queue("walks"),
         deductions=queue("deductions"),
         shards=settings().agenda_shards,
+        clearing=with_funders(),
     )
 
 
@@ -152,6 +153,18 @@ def sweeps() -> sweep.Desk:
         split_repairs=split_repairs(),
         list_at=settings().list_at,
         round_at=settings().round_at,
+        funders=with_funders().day(),
+    )
+
+
+@cache
+def with_funders() -> wiring_funders.Funders:
+    return wiring_funders.Funders(
+        objects=object_store,
+        due_lists=due_lists,
+        reconciling=reconciling,
+        files=files,
+        landed=partial(queue, "files"),
     )
 
 
@@ -182,6 +195,7 @@ def files() -> landing.Desk:
                     batch=batch, channel=channel, now=now, desk=reconciling(), files=files()
                 ),
             ),
+            *with_funders().routes(),
         ),
     )
 
@@ -233,6 +247,7 @@ def closings() -> day_close.Desk:
         files=files(),
         channels=(settings().channel,),
         round_count=len(settings().round_at),
+        funders=with_funders().day(),
     )
 
 
@@ -243,6 +258,7 @@ def watches() -> watch.Desk:
         channel=settings().channel,
         list_at=settings().list_at,
         round_at=settings().round_at,
+        funders=wiring_funders.catalogue(),
     )
 
 

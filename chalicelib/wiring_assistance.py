@@ -8,11 +8,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache, partial
 
-from chalicelib import wiring
-from chalicelib.adapters import funders
+from chalicelib import wiring, wiring_funders
 from chalicelib.adapters.dynamodb.discrepancies import DynamoDiscrepancies
-from chalicelib.adapters.file_dialects import CsvFormat, Dialect
-from chalicelib.adapters.funder_layouts import FUNDER_LAYOUTS
+from chalicelib.adapters.funder_files import format_of
 from chalicelib.adapters.payment_platform import Breaker, HttpPaymentPlatform
 from chalicelib.adapters.rate_limit import TokenBucket
 from chalicelib.domain.deduction import Outcome
@@ -29,7 +27,6 @@ from chalicelib.flows import (
     payment_notification,
     posting,
     sweep,
-    watch,
 )
 from chalicelib.flows.ports import PaymentPlatform
 from chalicelib.settings import settings
@@ -37,14 +34,8 @@ from chalicelib.settings import settings
 DEDUCTIONS_PATH = "/v1/deductions"
 
 
-@cache
-def catalogue() -> Mapping[str, Funder]:
-    return funders.read()
-
-
-@cache
-def dialects() -> Mapping[str, Dialect]:
-    return funders.read_dialects()
+catalogue = wiring_funders.catalogue
+dialects = wiring_funders.dialects
 
 
 # --- the desks ----------------------------------------------------------------------------
@@ -86,11 +77,6 @@ def closings() -> day_close.Desk:
     return replace(wiring.closings(), files=files(), others=(days,))
 
 
-@cache
-def watches() -> watch.Desk:
-    return replace(wiring.watches(), funders=tuple(assisted().values()))
-
-
 # --- loan assistance ----------------------------------------------------------------------
 
 
@@ -113,10 +99,7 @@ def _results_route(funder: Funder) -> landing.Route[object]:
         folder=funder_results.folder_of(funder.funder_id),
         stem="results",
         by_round=True,
-        format=CsvFormat(
-            layout=FUNDER_LAYOUTS["results"],
-            dialect=funders.dialect_of(funder, "results", dialects()),
-        ),
+        format=format_of(funder, "results", dialects()),
         apply=lambda batch, now: funder_results.take(
             batch=batch,
             funder_id=funder.funder_id,

@@ -99,6 +99,7 @@ def _checks(stage: str) -> Iterator[tuple[bool, str]]:
         ("cloud", f"{asked.endpoint}/_ministack/health"),
         ("payment platform", f"{asked.payment_url}/_control/health"),
         ("SMS platform", f"{asked.sms_url}/_control/health"),
+        ("funder", f"{asked.funder_url}/_control/health"),
         ("issuer of tokens", f"{asked.issuer_url}/_control/health"),
     ):
         is_there = _answers(url)

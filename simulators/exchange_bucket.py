@@ -1,4 +1,4 @@
-"""Where the payment platform puts its bills: the exchange bucket."""
+"""Where the outside and Afterloan exchange their files: the exchange bucket."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -34,3 +34,18 @@ class ExchangeBucket:
     def put(self, key: str, body: bytes) -> None:
         """Write an object; the same again changes nothing."""
         self._client.put_object(Bucket=self.name, Key=key, Body=body)
+
+    def get(self, key: str) -> bytes | None:
+        """Read an object; None if it is not there."""
+        try:
+            found: bytes = self._client.get_object(Bucket=self.name, Key=key)["Body"].read()
+        except self._client.exceptions.NoSuchKey:
+            return None
+        return found
+
+    def keys(self, prefix: str) -> list[str]:
+        """List the keys that begin so, in order."""
+        pages = self._client.get_paginator("list_objects_v2").paginate(
+            Bucket=self.name, Prefix=prefix
+        )
+        return sorted(one["Key"] for page in pages for one in page.get("Contents", []))

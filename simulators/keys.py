@@ -1,9 +1,13 @@
-"""Two key pairs per platform: `merchant.json` is for Afterloan, `platform.json` stays here."""
+"""Two key pairs per platform: `merchant.json` is for Afterloan, `platform.json` stays here.
+
+A platform may have merchants beside Afterloan: each has a file of its own, and is known by name.
+"""
 
 import hashlib
 import json
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from cryptography.hazmat.primitives import serialization
@@ -19,10 +23,14 @@ class UnreadableKeysError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class KeyRing:
-    """What one side needs: its own private key and the other side's public keys."""
+    """What one side needs: its own private key and the other side's public keys.
+
+    `merchants` names those beside Afterloan, by key id.
+    """
 
     signer: Signer
     verifier: Verifier
+    merchants: Mapping[str, str] = field(default_factory=dict)
 
 
 def make(directory: Path) -> bool:
@@ -52,6 +60,32 @@ def make(directory: Path) -> bool:
     return True
 
 
+def add_merchant(directory: Path, name: str) -> bool:
+    """Let one more merchant in, with a file of its own; False if it is in already.
+
+    The platform reads its keys when it starts.
+
+    :raises UnreadableKeysError: if the platform has no keys yet.
+    """
+    platform_file, file = directory / "platform.json", directory / f"{name}.json"
+    try:
+        kept = json.loads(platform_file.read_text())
+        if file.exists() and json.loads(file.read_text())["key_id"] in kept["merchant_public_keys"]:
+            return False
+        of_merchants = json.loads((directory / "merchant.json").read_text())
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UnreadableKeysError(f"{directory}: {error!r}") from error
+    private = rsa.generate_private_key(65537, 2048)
+    public = private.public_key()
+    key_id = _key_id(public)
+    kept["merchant_public_keys"][key_id] = _public_pem(public)
+    kept["merchants"] = {**kept.get("merchants", {}), key_id: name}
+    given = {**of_merchants, "key_id": key_id, "private_key_pem": _private_pem(private)}
+    _write(file, given)
+    _write(platform_file, kept)
+    return True
+
+
 def of_platform(directory: Path) -> KeyRing:
     """Read the platform's side.
 
@@ -60,12 +94,12 @@ def of_platform(directory: Path) -> KeyRing:
     return _read(directory / "platform.json", "merchant_public_keys")
 
 
-def of_merchant(directory: Path) -> KeyRing:
-    """Read the merchant's side: for whoever plays Afterloan.
+def of_merchant(directory: Path, name: str = "merchant") -> KeyRing:
+    """Read a merchant's side: Afterloan's, for whoever plays it, or that of one beside it.
 
     :raises UnreadableKeysError: if it cannot be read.
     """
-    return _read(directory / "merchant.json", "platform_public_keys")
+    return _read(directory / f"{name}.json", "platform_public_keys")
 
 
 def _read(file: Path, others: str) -> KeyRing:
@@ -76,13 +110,13 @@ def _read(file: Path, others: str) -> KeyRing:
             key_id: serialization.load_pem_public_key(pem.encode())
             for key_id, pem in given[others].items()
         }
-        key_id = given["key_id"]
+        key_id, merchants = given["key_id"], dict(given.get("merchants", {}))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UnreadableKeysError(f"{file}: {error!r}") from error
     if not isinstance(private, RSAPrivateKey):
         raise UnreadableKeysError(f"{file}: the private key is not an RSA key")
     rsa_keys = {name: key for name, key in public.items() if isinstance(key, RSAPublicKey)}
-    return KeyRing(Signer(key_id, private), Verifier(rsa_keys))
+    return KeyRing(Signer(key_id, private), Verifier(rsa_keys), merchants)
 
 
 def _write(file: Path, content: object) -> None:

@@ -1,7 +1,7 @@
 """The payment platform's routes (interfaces.md section 4)."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import Protocol
 
@@ -27,36 +27,63 @@ def payment_service(
     keys: KeyRing,
     bucket: Bucket | None = None,
     refuses: Callable[[], bool] = lambda: False,
+    accounts: Mapping[str, PaymentPlatform] | None = None,
 ) -> Service:
-    """Put the payment platform behind HTTP."""
+    """Put the payment platform behind HTTP.
+
+    `accounts` are of the merchants beside Afterloan, by name: their orders, ledgers and numbers
+    are their own, and in no bill of ours; scripts and the mix are set for all.
+    """
+    others = accounts or {}
+    everybody = (platform, *others.values())
+
+    def of(call: Call) -> PaymentPlatform:
+        return others.get(call.merchant, platform)
+
+    def script(agreement_no: str, outcomes: Sequence[str]) -> None:
+        for one in everybody:
+            one.script(agreement_no, outcomes)
+
+    def mix(probabilities: Mapping[str, float]) -> None:
+        for one in everybody:
+            one.mix(probabilities)
+
+    def correct(_: Call) -> Reply:
+        return Reply(body={"orders": [number for one in everybody for number in one.correct()]})
+
     return Service(
         name="payment",
         keys=keys,
         refuses=refuses,
         routes={
-            "POST /v1/deductions": lambda call: platform.deduct(call.body),
-            "GET /v1/deductions/<order_no>": lambda call: platform.query(call.args["order_no"]),
-            "POST /v1/deductions/<order_no>/close": lambda call: platform.close(
+            "POST /v1/deductions": lambda call: of(call).deduct(call.body),
+            "GET /v1/deductions/<order_no>": lambda call: of(call).query(call.args["order_no"]),
+            "POST /v1/deductions/<order_no>/close": lambda call: of(call).close(
                 call.args["order_no"]
             ),
-            "POST /v1/deductions/<order_no>/splits": lambda call: platform.split(
+            "POST /v1/deductions/<order_no>/splits": lambda call: of(call).split(
                 call.args["order_no"], call.body
             ),
-            "POST /v1/refunds": lambda call: platform.refund(call.body),
-            "POST /_control/scripts": script_route("agreement_no", platform.script),
-            "POST /_control/mix": mix_route(platform.mix),
+            "POST /v1/refunds": lambda call: of(call).refund(call.body),
+            "POST /_control/scripts": script_route("agreement_no", script),
+            "POST /_control/mix": mix_route(mix),
             "POST /_control/clock": clock_route(clock),
-            "GET /_control/ledger": _ledger(platform),
-            "POST /_control/corrections": lambda _: Reply(body={"orders": platform.correct()}),
+            "GET /_control/ledger": _ledger(platform, others),
+            "POST /_control/corrections": correct,
             "POST /_control/close-day": _close_day(platform, bucket),
         },
     )
 
 
-def _ledger(platform: PaymentPlatform) -> Handler:
+def _ledger(platform: PaymentPlatform, others: Mapping[str, PaymentPlatform]) -> Handler:
+    """Make GET /_control/ledger?date=&merchant=: Afterloan's own, if no merchant is named."""
+
     def ledger(call: Call) -> Reply:
-        day = call.query.get("date")
-        return Reply(body=platform.ledger(date.fromisoformat(day) if day else None))
+        day, merchant = call.query.get("date"), call.query.get("merchant", "")
+        if merchant and merchant not in others:
+            raise ValueError(f"no such merchant: {merchant}")
+        account = others.get(merchant, platform)
+        return Reply(body=account.ledger(date.fromisoformat(day) if day else None))
 
     return ledger
 

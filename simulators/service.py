@@ -30,11 +30,12 @@ class NoKeysError(Exception):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Call:
-    """One request, its signature already checked."""
+    """One request, its signature already checked; `merchant` names one beside Afterloan."""
 
     args: Mapping[str, str]
     query: Mapping[str, str]
     body: Mapping[str, object]
+    merchant: str = ""
 
 
 Handler = Callable[[Call], Reply]
@@ -120,7 +121,8 @@ class Service:
             return refusal(401, "SIGNATURE_INVALID", str(error))
         if self._refuses():
             return refusal(429, "RATE_LIMITED", "请求过于频繁")
-        return self._handled(request, body)
+        merchant = self._keys.merchants.get(request.headers.get("X-Key-Id", ""), "")
+        return self._handled(request, body, merchant=merchant)
 
     def _controlled(self, request: Request) -> Reply:
         try:
@@ -128,13 +130,14 @@ class Service:
         except ValueError as error:
             return refusal(400, "BAD_CONTROL", str(error))
 
-    def _handled(self, request: Request, body: bytes) -> Reply:
+    def _handled(self, request: Request, body: bytes, *, merchant: str = "") -> Reply:
         handler, args = self._map.bind_to_environ(request.environ).match()
         try:
             parsed = strictly_object(body)
         except IllegalRequestError as error:
             return refusal(400, "PARAM_ERROR", str(error))
-        return cast("Handler", handler)(Call(args=args, query=request.args, body=parsed))
+        call = Call(args=args, query=request.args, body=parsed, merchant=merchant)
+        return cast("Handler", handler)(call)
 
 
 def path_of(request: Request) -> str:

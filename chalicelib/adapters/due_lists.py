@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from chalicelib.domain import funder
+from chalicelib.domain.due_comparison import COMPARED
 from chalicelib.domain.loan import Mode
 from chalicelib.domain.money import Components, Money
 from chalicelib.domain.run import Facts
 from chalicelib.flows.ports import DueLine, ObjectStore
 
+AMOUNTS = tuple(name for name in COMPARED if name != "due_on")
 NOTHING: Mapping[str, int] = {"count": 0, "amount_fen": 0}
 
 
@@ -68,6 +71,11 @@ class S3DueLists:
 
 def written(line: DueLine) -> str:
     """Write one line of a list, amounts in whole fen."""
+    told = (
+        {"funder_id": line.funder_id, "instalments": [_told(each) for each in line.instalments]}
+        if line.funder_id
+        else {}
+    )
     return json.dumps(
         {
             "loan_id": line.loan_id,
@@ -80,6 +88,7 @@ def written(line: DueLine) -> str:
             "principal_fen": line.components.principal.fen,
             "interest_fen": line.components.interest.fen,
             "penalty_fen": line.components.penalty.fen,
+            **told,
         }
     )
 
@@ -100,6 +109,25 @@ def line_of(text: str) -> DueLine:
             interest=Money(told["interest_fen"]),
             penalty=Money(told["penalty_fen"]),
         ),
+        funder_id=told.get("funder_id", ""),
+        instalments=tuple(
+            _instalment_of(told["loan_id"], each) for each in told.get("instalments", ())
+        ),
+    )
+
+
+def _told(line: funder.DueLine) -> Mapping[str, Any]:
+    """Write what one instalment owes, both parties' parts beside the whole."""
+    amounts = {f"{name}_fen": getattr(line, name).fen for name in AMOUNTS}
+    return {"instalment_no": line.instalment_no, "due_on": line.due_on.isoformat(), **amounts}
+
+
+def _instalment_of(loan_id: str, told: Mapping[str, Any]) -> funder.DueLine:
+    return funder.DueLine(
+        loan_id=loan_id,
+        instalment_no=told["instalment_no"],
+        due_on=date.fromisoformat(told["due_on"]),
+        **{name: Money(told[f"{name}_fen"]) for name in AMOUNTS},
     )
 
 

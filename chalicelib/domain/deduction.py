@@ -72,6 +72,9 @@ class SkipReason(StrEnum):
     AMOUNT_ROSE = "amount_rose"
     WINDOW_CLOSED = "window_closed"
     FUNDER_DEDUCTS = "funder_deducts"
+    FUNDER_DIFFERS = "funder_differs"
+    FUNDER_FILE_HELD = "funder_file_held"
+    FUNDER_FILE_MISSING = "funder_file_missing"
 
 
 class AnswerStatus(StrEnum):

@@ -21,7 +21,7 @@ NOT_PAID = frozenset(("FAILED", "CLOSED"))
 
 
 class Kind(StrEnum):
-    """The buckets.  MATCHED is agreement, that nothing was charged included."""
+    """The buckets of a bill, MATCHED is agreement; then what a funder does not confirm."""
 
     MATCHED = "matched"
     MISSING_HERE = "missing_here"
@@ -31,7 +31,12 @@ class Kind(StrEnum):
     DUPLICATE = "duplicate"
     CROSS_DAY = "cross_day"
     SPLIT_DIFFERS = "split_differs"
+    CONFIRMATION_DIFFERS = "confirmation_differs"
+    UNCONFIRMED = "unconfirmed"
+    CONFIRMED_UNKNOWN = "confirmed_unknown"
 
+
+BUCKETS = tuple(Kind)[: tuple(Kind).index(Kind.CONFIRMATION_DIFFERS)]
 
 SUGGESTIONS: Mapping[Kind, str] = {
     Kind.MISSING_HERE: "ask_platform_then_book_or_refund",
@@ -41,6 +46,9 @@ SUGGESTIONS: Mapping[Kind, str] = {
     Kind.DUPLICATE: "refund_if_charged_twice",
     Kind.CROSS_DAY: "await_next_bill",
     Kind.SPLIT_DIFFERS: "correct_split_at_platform",
+    Kind.CONFIRMATION_DIFFERS: "compare_with_funder_line_by_line",
+    Kind.UNCONFIRMED: "ask_funder_for_corrected_confirmation",
+    Kind.CONFIRMED_UNKNOWN: "ask_funder_what_it_means",
 }
 
 
@@ -262,7 +270,7 @@ class Account:
                 "orders": self.here.get(kind, NONE).count,
                 "here_fen": self.here.get(kind, NONE).amount.fen,
             }
-            for kind in Kind
+            for kind in BUCKETS
         }
 
 

@@ -14,6 +14,12 @@ from chalicelib.settings import queue_name
 
 bp = Blueprint(__name__)
 
+COUNTED = {
+    landing.Outcome.QUARANTINED: "FilesQuarantined",
+    landing.Outcome.REFUSED: "FilesRefused",
+}
+"""What somebody must look at."""
+
 
 @bp.on_sqs_message(queue=queue_name("files"), batch_size=1)
 @boundary
@@ -23,13 +29,15 @@ def file_landed(event: SQSEvent) -> dict[str, Any]:
         for key in _keys(json.loads(record.body)):
             taken = landing.take(key=key, now=now(), desk=wiring_assistance.files())
             log.info("file", key=taken.key, outcome=taken.outcome, reason=taken.reason)
-            if taken.outcome is landing.Outcome.QUARANTINED:
-                count("FilesQuarantined")
+            if taken.outcome in COUNTED:
+                count(COUNTED[taken.outcome])
     return {"batchItemFailures": []}
 
 
 def _keys(notification: dict[str, Any]) -> list[str]:
-    """Read every object's key, decoded once; a test event has none."""
+    """Read every object's key, decoded once; a test event has none, the sweep's message has one."""
+    if "key" in notification:
+        return [notification["key"]]
     return [
         unquote_plus(record["s3"]["object"]["key"])
         for record in notification.get("Records", ())

@@ -61,6 +61,8 @@ def sweep(event: CloudWatchEvent) -> dict[str, object]:
         "waiting": report.waiting,
         "started": report.started,
         "held_up": report.held_up,
+        "written": report.written,
+        "brought": report.brought,
     }
 
 
@@ -77,7 +79,8 @@ def close_day(event: CloudWatchEvent) -> dict[str, tuple[str, ...]]:
 @boundary
 def watch(event: CloudWatchEvent) -> tuple[str, ...]:
     """Say what is late or missing."""
-    late = watching.late(now=scheduled_at(event), desk=wiring_assistance.watches())
+    late = watching.late(now=scheduled_at(event), desk=wiring.watches())
     count("Late", len(late))
     count("BillMissing", sum("reconciliation" in job for job in late))
+    count("DueFileMissing", sum("funder_due" in job for job in late))
     return late

@@ -6,7 +6,14 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from chalicelib.domain.run import Run
-from chalicelib.flows import active_orders, deduction_round, due_list, landing, reconciliation
+from chalicelib.flows import (
+    active_orders,
+    deduction_round,
+    due_list,
+    funder_day,
+    landing,
+    reconciliation,
+)
 from chalicelib.flows.assisted_day import AlsoOpen
 
 JOB = reconciliation.CLOSE_JOB
@@ -25,6 +32,7 @@ class Desk:
     files: landing.Desk
     channels: tuple[str, ...]
     round_count: int
+    funders: funder_day.Desk | None = None
     others: Sequence[AlsoOpen] = ()
 
 
@@ -62,12 +70,16 @@ def close(*, business_date: date, now: datetime, desk: Desk) -> Closing:
         ),
         # Last, for the others may have settled what borrowers wished of them.
         *_open_repayments(business_date, desk),
+        *_open_funders(business_date, now, desk),
     )
     if not found:
         run = desk.rounds.runs.start(business_date=business_date, job=JOB, at=now)
         desk.rounds.runs.put_totals(run.completed(at=now, totals=_totals(business_date, desk)))
-    discrepancies = _all_unresolved(business_date, desk)
-    return Closing(business_date=business_date, open=found, discrepancies=discrepancies)
+    return Closing(
+        business_date=business_date,
+        open=found,
+        discrepancies=_all_unresolved(business_date, desk),
+    )
 
 
 def close_all(*, now: datetime, desk: Desk) -> tuple[Closing, ...]:
@@ -138,17 +150,29 @@ def _open_repayments(business_date: date, desk: Desk) -> Iterator[str]:
         yield f"borrowers started {len(left)} orders without an end"
 
 
+def _open_funders(business_date: date, now: datetime, desk: Desk) -> Iterator[str]:
+    """Say what is not agreed yet with those who lent beside us."""
+    if desk.funders:
+        yield from funder_day.open_points(business_date=business_date, now=now, desk=desk.funders)
+
+
+def _all_unresolved(business_date: date, desk: Desk) -> int:
+    with_funders = (
+        funder_day.open_discrepancies(business_date=business_date, desk=desk.funders)
+        if desk.funders
+        else 0
+    )
+    with_others = sum(other.unresolved(business_date) for other in desk.others)
+    ours = sum(_unresolved(business_date, channel, desk) for channel in desk.channels)
+    return ours + with_funders + with_others
+
+
 def _unresolved(business_date: date, channel: str, desk: Desk) -> int:
     return len(
         reconciliation.unresolved(
             business_date=business_date, channel=channel, desk=desk.reconciling
         )
     )
-
-
-def _all_unresolved(business_date: date, desk: Desk) -> int:
-    ours = sum(_unresolved(business_date, channel, desk) for channel in desk.channels)
-    return ours + sum(other.unresolved(business_date) for other in desk.others)
 
 
 def _totals(business_date: date, desk: Desk) -> Mapping[str, Any]:

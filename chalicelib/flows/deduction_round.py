@@ -14,12 +14,14 @@ from chalicelib.domain.deduction import (
     facts_of,
     order_no_of,
 )
+from chalicelib.domain.due_clearance import NO_VERDICT, Clearance
 from chalicelib.domain.loan import Loan, Mode, Slot
 from chalicelib.domain.money import ZERO
 from chalicelib.domain.run import NONE, RoundTotals, Run, Tally
 from chalicelib.flows import due_list
 from chalicelib.flows.ports import (
     Books,
+    Clearing,
     DeductionMessage,
     DueLine,
     DueLists,
@@ -32,9 +34,19 @@ UNFINISHED_NAMED_MAX = 500
 """How many orders without an end a run item names; of more, it tells the number alone."""
 
 
+class WithoutFunders:
+    """Clears nobody: where no funder is known, nothing of any goes out."""
+
+    def begin(self, *, business_date: date, now: datetime) -> None:
+        """Do nothing."""
+
+    def clear(self, *, business_date: date, now: datetime) -> Mapping[str, Clearance]:  # noqa: ARG002
+        return {}
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Desk:
-    """All that a round is worked with."""
+    """All that a round is worked with; `clearing` says what of the funders' dues may go out."""
 
     books: Books
     runs: Runs
@@ -42,6 +54,7 @@ class Desk:
     walks: Queue[WalkMessage]
     deductions: Queue[DeductionMessage]
     shards: int
+    clearing: Clearing = field(default_factory=WithoutFunders)
 
 
 class DueListMissingError(Exception):
@@ -86,6 +99,8 @@ def start(*, business_date: date, round_no: int, now: datetime, desk: Desk) -> R
             for shard in range(desk.shards)
             if shard not in run.parts
         )
+        # After the shards are on their way: no funder's file delays what is ours alone.
+        desk.clearing.begin(business_date=business_date, now=now)
     return run
 
 
@@ -96,7 +111,7 @@ def send_out(*, message: WalkMessage, now: datetime, desk: Desk) -> Run:
         return run
     round_no = round_of(message.job)
     lines = tuple(filter(is_ours, _lines_of(message=message, round_no=round_no, desk=desk)))
-    desk.deductions.put(message_of(line, run.business_date, round_no) for line in lines)
+    _put(lines=lines, run=run, round_no=round_no, now=now, desk=desk)
     return desk.runs.put_part(
         business_date=message.business_date,
         job=message.job,
@@ -108,6 +123,47 @@ def send_out(*, message: WalkMessage, now: datetime, desk: Desk) -> Run:
 def is_ours(line: DueLine) -> bool:
     """Whether we deduct a listed due; what a funder deducts is on the list, and in no round of ours."""
     return not Mode(line.mode).funder_deducts
+
+
+def _put(*, lines: Sequence[DueLine], run: Run, round_no: int, now: datetime, desk: Desk) -> None:
+    """Send a shard's dues: what is ours alone first, for no funder's file may delay it."""
+    joint = [line for line in lines if line.mode == Mode.JOINT_LENDING]
+    alone = [line for line in lines if line.mode != Mode.JOINT_LENDING]
+    desk.deductions.put(message_of(line, run.business_date, round_no) for line in alone)
+    if joint:
+        _put_cleared(lines=joint, run=run, round_no=round_no, now=now, desk=desk)
+
+
+def _put_cleared(
+    *, lines: Sequence[DueLine], run: Run, round_no: int, now: datetime, desk: Desk
+) -> None:
+    """Send what the funders' verdicts let go, and write of the others why they are held.
+
+    What may go is read once for the shard, and never changes: done twice, it ends the same.
+    """
+    cleared = desk.clearing.clear(business_date=run.business_date, now=now)
+    going = []
+    for line in lines:
+        message = message_of(line, run.business_date, round_no)
+        held = cleared.get(line.funder_id, NO_VERDICT).why_held(line.loan_id)
+        if held is None:
+            going.append(message)
+            continue
+        reason, note = held
+        desk.books.journal.put_skip(
+            Skip(
+                order_no=message.order_no,
+                loan_id=line.loan_id,
+                mode=line.mode,
+                business_date=run.business_date,
+                round_no=round_no,
+                listed=line.amount,
+                reason=reason,
+                note=note,
+                recorded_at=now,
+            )
+        )
+    desk.deductions.put(going)
 
 
 def message_of(line: DueLine, business_date: date, round_no: int) -> DeductionMessage:
@@ -179,7 +235,7 @@ def _still_owed(
         for line in again
     )
     return tuple(
-        replace(line, amount=dues.amount, components=dues.components)
+        replace(line, amount=dues.amount, components=dues.components, instalments=())
         for line, dues in now_owed
         if dues.amount
     )
@@ -219,14 +275,7 @@ def stand(*, run: Run, desk: Desk) -> Standing:
         for record in _results_last(desk=desk, business_date=run.business_date)
         if record.round_no == round_no
     }
-    lines = {
-        message_of(line, run.business_date, round_no).order_no: line
-        for shard in run.parts
-        for line in desk.due_lists.read(
-            business_date=run.business_date, round_no=round_no, shard=shard
-        )
-        if is_ours(line)
-    }
+    lines = _lines_out(run, desk)
     heads = desk.books.loans.get_many([line.loan_id for line in lines.values()])
     held = {no: slot for no, line in lines.items() if (slot := _held(heads, line.loan_id, no))}
     return Standing(
@@ -234,6 +283,13 @@ def stand(*, run: Run, desk: Desk) -> Standing:
         unfinished=tuple(held),
         waiting=tuple(line for no, line in lines.items() if no not in held and no not in written),
     )
+
+
+def unfinished(*, run: Run, desk: Desk) -> tuple[str, ...]:
+    """Name the orders that hold their loan's slot, as `stand` does, without reading the journal."""
+    lines = _lines_out(run, desk)
+    heads = desk.books.loans.get_many([line.loan_id for line in lines.values()])
+    return tuple(no for no, line in lines.items() if _held(heads, line.loan_id, no))
 
 
 def tally(*, run: Run, now: datetime, desk: Desk) -> Standing:
@@ -272,6 +328,19 @@ def still_unfinished(*, run: Run, desk: Desk) -> Standing | None:
 def is_settled(run: Run) -> bool:
     """Whether every order of the round has its end, and every end is posted."""
     return run.is_complete and not run.totals.get("unfinished")
+
+
+def _lines_out(run: Run, desk: Desk) -> Mapping[str, DueLine]:
+    """Read what has been sent out of a round, by order number."""
+    round_no = round_of(run.job)
+    return {
+        message_of(line, run.business_date, round_no).order_no: line
+        for shard in run.parts
+        for line in desk.due_lists.read(
+            business_date=run.business_date, round_no=round_no, shard=shard
+        )
+        if is_ours(line)
+    }
 
 
 def _results_last(*, desk: Desk, business_date: date) -> Sequence[Deduction | Skip]:

@@ -9,10 +9,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from chalicelib.domain import funder_lines, split
 from chalicelib.domain import loan as loans
 from chalicelib.domain.agenda import AgendaRules, Ask, Visit, visits
 from chalicelib.domain.due import Due
-from chalicelib.domain.loan import Loan
+from chalicelib.domain.funder import DueLine as FunderDueLine
+from chalicelib.domain.loan import Loan, Schedule
 from chalicelib.domain.run import Facts, Run
 from chalicelib.domain.stage import stage_of
 from chalicelib.flows.ports import (
@@ -130,6 +132,7 @@ def _walk_shard(*, business_date: date, shard: int, now: datetime, desk: Desk) -
     desk.notices.put(reminders)
     return {
         "modes": by_mode(standing),
+        "funders": by_funder(standing),
         "left_out": sorted(left_out),
         "reminders": len(reminders),
         "stage_moves": dict(sorted((+moves).items())),
@@ -139,18 +142,38 @@ def _walk_shard(*, business_date: date, shard: int, now: datetime, desk: Desk) -
 def _due_lines(
     *, entries: Sequence[AgendaEntry], business_date: date, left_out: set[str], desk: Desk
 ) -> Iterator[DueLine]:
-    for loan, dues in _owed(entries=entries, as_of=business_date, left_out=left_out, desk=desk):
-        if dues.amount:
-            yield DueLine(
-                loan_id=loan.loan_id,
-                borrower_id=loan.borrower_id,
-                mode=loan.mode.value,
-                product=loan.product,
-                due_on=dues.lines[0].due_on,
-                dpd=dues.dpd,
-                amount=dues.amount,
-                components=dues.components,
-            )
+    owed = _owed(entries=entries, as_of=business_date, left_out=left_out, desk=desk)
+    for loan, schedule, dues in owed:
+        if not dues.amount:
+            continue
+        try:
+            parts = _parts(loan, schedule, dues, desk)
+        except loans.UnknownTermsError:
+            left_out.add(loan.loan_id)
+            continue
+        yield DueLine(
+            loan_id=loan.loan_id,
+            borrower_id=loan.borrower_id,
+            mode=loan.mode.value,
+            product=loan.product,
+            due_on=dues.lines[0].due_on,
+            dpd=dues.dpd,
+            amount=dues.amount,
+            components=dues.components,
+            funder_id=loan.funder_id if parts else "",
+            instalments=parts,
+        )
+
+
+def _parts(loan: Loan, schedule: Schedule, dues: Due, desk: Desk) -> tuple[FunderDueLine, ...]:
+    """Split a joint loan's due, instalment by instalment; of any other loan there are no parts."""
+    shares = loans.shares_of(loan=loan, funders=desk.books.funders)
+    if shares is None:
+        return ()
+    lines = split.of_lines(
+        lines=dues.lines, position=loan.position, schedule=schedule, shares=shares
+    )
+    return funder_lines.due_lines(loan_id=loan.loan_id, lines=lines)
 
 
 def _reminders(
@@ -163,7 +186,7 @@ def _reminders(
     desk: Desk,
 ) -> Iterator[ServicingEvent]:
     owed = _owed(entries=entries, as_of=visit.unpaid_due_on, left_out=left_out, desk=desk)
-    for loan, dues in owed:
+    for loan, _, dues in owed:
         if dues.amount:
             yield ServicingEvent(
                 event="due_soon",
@@ -179,7 +202,7 @@ def _reminders(
 
 def _owed(
     *, entries: Sequence[AgendaEntry], as_of: date, left_out: set[str], desk: Desk
-) -> Iterator[tuple[Loan, Due]]:
+) -> Iterator[tuple[Loan, Schedule, Due]]:
     """Read the heads again, for the agenda may lag, and say what each owes.
 
     A loan that cannot be reckoned (no schedule, a product withdrawn) is left out alone and
@@ -196,6 +219,7 @@ def _owed(
             continue
         yield (
             loan,
+            schedules[loan_id],
             loans.owed(
                 loan=loan,
                 schedule=schedules[loan_id],
@@ -208,6 +232,21 @@ def _owed(
 def by_mode(lines: Iterable[DueLine]) -> Facts:
     """Count and add up a list's lines, mode by mode."""
     return sum_of_modes({line.mode: {"count": 1, "amount_fen": line.amount.fen}} for line in lines)
+
+
+def by_funder(lines: Iterable[DueLine]) -> Facts:
+    """Count and add up the lines of joint loans, funder by funder."""
+    return sum_of_modes(
+        {line.funder_id: {"count": 1, "amount_fen": line.amount.fen}}
+        for line in lines
+        if line.funder_id
+    )
+
+
+def funders_of(run: Run | None) -> Facts:
+    """Say which funders' dues a complete list has, how many and how much."""
+    found: Facts = run.totals.get("funders", {}) if run and run.is_complete else {}
+    return found
 
 
 def sum_of_modes(parts: Iterable[Facts]) -> Facts:
@@ -245,6 +284,7 @@ def _complete(*, run: Run, now: datetime, desk: Desk) -> Run:
         at=now,
         totals={
             "modes": listed,
+            "funders": sum_of_modes(part.get("funders", {}) for part in run.parts.values()),
             "left_out": sorted(
                 loan_id for part in run.parts.values() for loan_id in part.get("left_out", ())
             ),

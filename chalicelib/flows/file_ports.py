@@ -43,6 +43,14 @@ class UnusableFileError(Exception):
         self.left_out = left_out
 
 
+class NotYetError(Exception):
+    """The file is whole, and what it is to be held against is not there yet: it waits as it landed."""
+
+
+class RefusedFileError(Exception):
+    """The file is whole, and comes too late to be taken: it is kept as it landed, with the reason."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Line(Generic[Record_co]):
     """One line of a file; `amount` is None if it cannot be read, `record` where faults are."""
@@ -147,11 +155,12 @@ class Exchange(ObjectStore, Protocol):
 
 
 class FileState(StrEnum):
-    """How far a file has come; the last two are its ends."""
+    """How far a file has come; all but the first are its ends."""
 
     LANDED = "landed"
     APPLIED = "applied"
     QUARANTINED = "quarantined"
+    REFUSED = "refused"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -24,6 +24,8 @@ from chalicelib.flows.file_ports import (
     Format,
     Line,
     Manifest,
+    NotYetError,
+    RefusedFileError,
     UnusableFileError,
 )
 from chalicelib.flows.ports import StoredObject
@@ -45,11 +47,12 @@ class Outcome(StrEnum):
     KNOWN = "known"
     APPLIED = "applied"
     QUARANTINED = "quarantined"
+    REFUSED = "refused"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Batch(Generic[Record]):
-    """A file that has landed whole; each call of `lines` streams it anew, the same bytes.
+    """A file that has landed whole; `lines` and `opened` stream it anew, always the same bytes.
 
     `round_no` is 0 where its kind has no rounds.
     """
@@ -62,6 +65,7 @@ class Batch(Generic[Record]):
     amount: Money
     round_no: int = 0
     lines: Callable[[], Iterator[Line[Record]]]
+    opened: Callable[[], Iterator[bytes]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -176,6 +180,10 @@ def take(*, key: str, now: datetime, desk: Desk) -> Taken:
         applied = route.apply(batch, now)
     except UnusableFileError as error:
         return _quarantine(record=record, error=error, now=now, desk=desk)
+    except NotYetError as error:
+        return Taken(key=key, outcome=Outcome.WAITING, reason=str(error))
+    except RefusedFileError as error:
+        return _refuse(record=record, reason=str(error), now=now, desk=desk)
     return _finish(record=record, batch=batch, applied=applied, now=now, desk=desk)
 
 
@@ -193,6 +201,16 @@ def reopen(*, key: str, desk: Desk) -> Batch[Any]:
         raise KeyError(key)
     counted = Manifest(rows=record.rows, amount=record.amount, sha256=record.sha256)
     return _batch(stored=stored, route=route, counted=counted, desk=desk)
+
+
+def untaken(*, folder: str, desk: Desk) -> Sequence[str]:
+    """List the files under a folder that have no end yet: they wait, or nobody was told of them."""
+    keys = [key for key in desk.objects.keys(folder) if not key.endswith(MANIFEST_SUFFIX)]
+    return [key for key in keys if not _has_an_end(desk.files.of_key(key))]
+
+
+def _has_an_end(records: Sequence[FileRecord]) -> bool:
+    return bool(records) and all(record.state is not FileState.LANDED for record in records)
 
 
 # --- land -------------------------------------------------------------------------------
@@ -278,6 +296,7 @@ def _batch(
         rows=counted.rows,
         amount=counted.amount,
         lines=lambda: route.format.lines(desk.objects.open(stored.key, etag=stored.etag)),
+        opened=lambda: desk.objects.open(stored.key, etag=stored.etag),
     )
 
 
@@ -308,6 +327,11 @@ def _finish(
         refused=applied.refused,
         reason=applied.note,
     )
+
+
+def _refuse(*, record: FileRecord, reason: str, now: datetime, desk: Desk) -> Taken:
+    desk.files.finish(replace(record, state=FileState.REFUSED, reason=reason, finished_at=now))
+    return Taken(key=record.object_key, outcome=Outcome.REFUSED, reason=reason)
 
 
 def _quarantine(

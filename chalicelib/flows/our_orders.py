@@ -57,7 +57,7 @@ def _unknown(
     )
     for opened in rounds.runs.of_day(business_date):
         if opened.job.startswith(ROUND_JOBS):
-            order_nos += deduction_round.stand(run=opened, desk=rounds).unfinished
+            order_nos += deduction_round.unfinished(run=opened, desk=rounds)
     heads = books.loans.get_many([facts_of(no)[2] for no in order_nos])
     yield from filter(None, (_in_flight(no, heads) for no in order_nos))
 

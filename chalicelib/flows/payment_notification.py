@@ -142,10 +142,13 @@ def _concluded(
 
 def _compared(notification: Notification | None, *, order_no: str, desk: Desk) -> tuple[State, str]:
     """Hold what was said against the record, or while there is none against the slot."""
-    # The head before the journal: an order that leaves the slot in between is recorded by then.
-    loan = desk.deducting.books.loans.get(facts_of(order_no)[2])
-    record = desk.deducting.books.journal.find(order_no)
-    slot = loan.slot if loan and loan.slot and loan.slot.order_no == order_no else None
+    books = desk.deducting.books
+    record, slot = books.journal.find(order_no), None
+    if not isinstance(record, Deduction):
+        # The head before the journal: an order that leaves the slot in between is recorded by then.
+        loan = books.loans.get(facts_of(order_no)[2])
+        slot = loan.slot if loan and loan.slot and loan.slot.order_no == order_no else None
+        record = books.journal.find(order_no)
     if isinstance(record, Deduction):
         standing, end = record.amount, record.result.status
     elif slot:

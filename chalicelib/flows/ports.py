@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Protocol, TypeVar
 
+from chalicelib.domain import funder
 from chalicelib.domain.deduction import Answer, Deduction, Order, Share, Skip
+from chalicelib.domain.due_clearance import Clearance
 from chalicelib.domain.funder import Funder
 from chalicelib.domain.loan import Loan, Schedule
 from chalicelib.domain.money import Components, Money
@@ -41,6 +43,13 @@ class DeductionMessage:
 
     order_no: str
     listed_fen: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LandedMessage:
+    """A file that has landed and is to be looked at again."""
+
+    key: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -79,7 +88,10 @@ class ServicingEvent:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DueLine:
-    """One line of a due list: what a loan owes on the business date, as listed."""
+    """One line of a due list: what a loan owes on the business date, as listed.
+
+    A joint loan's names its funder, and has what each instalment owes with both parties' parts.
+    """
 
     loan_id: str
     borrower_id: str
@@ -89,6 +101,8 @@ class DueLine:
     dpd: int
     amount: Money
     components: Components
+    funder_id: str = ""
+    instalments: tuple[funder.DueLine, ...] = ()
 
 
 # --- stores -----------------------------------------------------------------------------
@@ -272,6 +286,16 @@ class DueLists(Protocol):
         self, *, business_date: date, round_no: int, parts: Mapping[int, Facts]
     ) -> None:
         """Write each mode's manifest: counts and sums by shard."""
+
+
+class Clearing(Protocol):
+    """What of the funders' dues may go out: the first call of a date decides, all later read it."""
+
+    def begin(self, *, business_date: date, now: datetime) -> None:
+        """Let stand from now on what the funders' files have come to, whatever lands later."""
+
+    def clear(self, *, business_date: date, now: datetime) -> Mapping[str, Clearance]:
+        """Say, by funder, what may go out on a date; done twice, it says the same."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

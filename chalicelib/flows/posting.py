@@ -24,7 +24,8 @@ class SchedulePutByAnotherError(Exception):
 
 def end(*, loan: Loan, result: Result, now: datetime, settled_by: str, books: Books) -> Outcome:
     """Record, then post.  A record that stands already is the truth, whatever we heard since."""
-    record = _record_of(loan=loan, result=result, now=now, settled_by=settled_by, books=books)
+    posting = _posted(loan, books) if result.status is Status.SUCCEEDED else None
+    record = _record_of(loan=loan, posting=posting, result=result, now=now, settled_by=settled_by)
     if not books.journal.put(record):
         standing = books.journal.find(record.order_no)
         if isinstance(standing, Deduction):
@@ -32,16 +33,19 @@ def end(*, loan: Loan, result: Result, now: datetime, settled_by: str, books: Bo
                 post(loan=loan, record=standing, books=books)
                 return contradicted(record=standing, books=books)
             record = standing
-    return post(loan=loan, record=record, books=books)
+    return post(loan=loan, record=record, books=books, posting=posting)
 
 
-def post(*, loan: Loan, record: Deduction, books: Books) -> Outcome:
-    """Let the loan take the recorded result and free its slot; whoever comes second does nothing."""
+def post(*, loan: Loan, record: Deduction, books: Books, posting: Posting | None = None) -> Outcome:
+    """Let the loan take the recorded result and free its slot; whoever comes second does nothing.
+
+    `posting` is what the success makes of this very head, where that is computed already.
+    """
     succeeded = record.result.status is Status.SUCCEEDED
     current: Loan = loan
     while is_in_flight(current, record.order_no):
         after = (
-            _after(current, record, books)
+            _after(posting or _posted(current, books), record, books)
             if succeeded
             else loans.released(loan=current, result=record.result)
         )
@@ -49,7 +53,7 @@ def post(*, loan: Loan, record: Deduction, books: Books) -> Outcome:
             books.loans.write(after)
             break
         except MovedByAnotherError:
-            current = loan_of(record.order_no, books)
+            current, posting = loan_of(record.order_no, books), None
     return Outcome.SUCCEEDED if succeeded else Outcome.FAILED
 
 
@@ -116,25 +120,22 @@ def _written(loan: Loan, books: Books) -> bool:
     return True
 
 
-def _after(loan: Loan, record: Deduction, books: Books) -> Loan:
-    """Move the loan on; a new schedule is written before the head that points at it."""
-    posting = _posted(loan, books)
-    if posting.cut_after is not None:
-        version = posting.loan.schedule_version
-        # The order's number is the source: done again, it finds its own and changes nothing.
-        if not books.schedules.add(
-            loan.loan_id, version, posting.cut_after, source=record.order_no
-        ):
-            raise SchedulePutByAnotherError(f"{loan.loan_id} {version}")
+def _after(posting: Posting, record: Deduction, books: Books) -> Loan:
+    """Give the loan as it goes on; a new schedule is written before the head that points at it."""
+    loan_id, version = posting.loan.loan_id, posting.loan.schedule_version
+    # The order's number is the source: done again, it finds its own and changes nothing.
+    if posting.cut_after is not None and not books.schedules.add(
+        loan_id, version, posting.cut_after, source=record.order_no
+    ):
+        raise SchedulePutByAnotherError(f"{loan_id} {version}")
     return posting.loan
 
 
 def _record_of(
-    *, loan: Loan, result: Result, now: datetime, settled_by: str, books: Books
+    *, loan: Loan, posting: Posting | None, result: Result, now: datetime, settled_by: str
 ) -> Deduction:
     slot = slot_of(loan)
     business_date, round_no, _ = facts_of(slot.order_no)
-    posting = _posted(loan, books) if result.status is Status.SUCCEEDED else None
     return Deduction(
         order_no=slot.order_no,
         loan_id=loan.loan_id,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 
 from chalicelib.domain.run import Run
-from chalicelib.flows import active_orders, deduction_round, due_list, split_repair
+from chalicelib.flows import active_orders, deduction_round, due_list, funder_day, split_repair
 from chalicelib.flows.active_orders import ActiveOrders
 from chalicelib.flows.ports import AskMessage, Queue
 from chalicelib.flows.split_repair import SplitRepairs
@@ -35,13 +35,15 @@ class Desk:
     list_at: time
     round_at: tuple[time, ...]
     others: Sequence[Callable[..., int]] = ()
+    funders: funder_day.Desk | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Report:
     """What was found undone: orders without an end, or not split, dues nobody took up, late jobs.
 
-    `held_up` is what other jobs wait with for orders without an end.
+    And of funders' files: what was written, and what had waited and was brought again; `held_up`
+    is what other jobs wait with for orders without an end.
     """
 
     unknown: int = 0
@@ -49,6 +51,8 @@ class Report:
     waiting: int = 0
     started: tuple[str, ...] = ()
     held_up: int = 0
+    written: tuple[str, ...] = ()
+    brought: tuple[str, ...] = ()
 
 
 def run(*, now: datetime, desk: Desk) -> Report:
@@ -90,6 +94,8 @@ def run(*, now: datetime, desk: Desk) -> Report:
         desk.asks.put(AskMessage(order_no=no, rung=None) for no in unfinished)
     # After the tallies, for they say whether the round before is over.
     started = tuple(_start_what_is_late(now=now, desk=desk))
+    # Last, for no funder's file may keep a borrower's order from being looked after.
+    files = funder_day.run(now=now, desk=desk.funders) if desk.funders else funder_day.Report()
     held_up = sum(other(now=now) for other in desk.others)
     return Report(
         unknown=unknown,
@@ -97,6 +103,8 @@ def run(*, now: datetime, desk: Desk) -> Report:
         waiting=waiting,
         started=started,
         held_up=held_up,
+        written=files.written,
+        brought=files.brought,
     )
 
 

@@ -1,13 +1,13 @@
 """Say what is late or missing, so that a person is called before a borrower calls."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 
 from chalicelib.domain.funder import Funder
 from chalicelib.domain.loan import Mode
 from chalicelib.domain.run import Run
-from chalicelib.flows import deduction_round, due_list, funder_results
+from chalicelib.flows import deduction_round, due_list, funder_due, funder_results
 from chalicelib.flows.ports import Runs
 
 LIST_PATIENCE = timedelta(minutes=30)
@@ -17,10 +17,10 @@ DAYS_BACK = 30
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Desk:
-    """When each job is expected, and the channel whose bill is.
+    """When each job is expected, the channel whose bill is, and the funders whose files are.
 
-    `funders` deduct by themselves: after each of their rounds a results file is expected, be it
-    an empty one, while our list has dues of assisted loans.
+    Those that deduct by themselves send a results file after each of their rounds, be it an empty
+    one, while our list has dues of assisted loans.
     """
 
     runs: Runs
@@ -29,7 +29,7 @@ class Desk:
     round_at: tuple[time, ...]
     bill_by: time = time(10, 30)
     close_by: time = time(18, 0)
-    funders: Sequence[Funder] = ()
+    funders: Mapping[str, Funder] = field(default_factory=dict)
 
 
 def late(*, now: datetime, desk: Desk) -> tuple[str, ...]:
@@ -47,6 +47,10 @@ def _late(now: datetime, desk: Desk) -> Iterator[str]:
         job = deduction_round.job_of(round_no)
         if _is_past(at, ROUND_PATIENCE, now) and not _is_complete(runs.get(job)):
             yield f"{today} {job}"
+    for funder_id in funder_due.missing(
+        business_date=today, at=now.time(), runs=desk.runs, funders=desk.funders
+    ):
+        yield f"{today} {funder_due.job_of(funder_id)}"
     yield from _results_late(today, now, desk)
     if last and desk.runs.get(yesterday, due_list.JOB) is None:
         yield f"{yesterday} {due_list.JOB}"
@@ -65,7 +69,7 @@ def _results_late(day: date, now: datetime, desk: Desk) -> Iterator[str]:
     modes = listed.totals.get("modes", {}) if listed else {}
     if not any(Mode(mode).funder_deducts for mode in modes):
         return
-    for funder in desk.funders:
+    for funder in (each for each in desk.funders.values() if each.deducts):
         for round_no, by in enumerate(funder.results_by, start=1):
             is_past = now >= datetime.combine(day, by, tzinfo=now.tzinfo)
             run = desk.runs.get(day, funder_results.job_of(funder.funder_id, round_no))

@@ -109,9 +109,9 @@ def drive(
 
 
 def set_clock(cloud: Cloud, now: datetime) -> None:
-    """Set business time, for the system and for the simulated platforms."""
+    """Set business time, for the system, the simulated platforms and the funder."""
     wiring.controls().set_test_clock(now)
-    for url in (cloud.payment_url, cloud.sms_url):
+    for url in (cloud.payment_url, cloud.sms_url, cloud.funder_url):
         controls.tell(url, "clock", {"now": now.isoformat()})
 
 

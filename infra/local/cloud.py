@@ -102,6 +102,10 @@ class Cloud:
         return f"http://{LOOPBACK}:{self.ports.sms}"
 
     @property
+    def funder_url(self) -> str:
+        return f"http://{LOOPBACK}:{self.ports.funder}"
+
+    @property
     def issuer_url(self) -> str:
         return f"http://{LOOPBACK}:{self.ports.issuer}"
 
@@ -117,7 +121,7 @@ class Cloud:
         )
 
     def keys_of(self, platform: str) -> Path:
-        """Give the folder of a platform's key files (`payment`, `sms`, `issuer`, `pages`)."""
+        """Give the folder of a platform's key files (`payment`, `sms`, `funder`, …)."""
         return self.home / "keys" / platform
 
 
@@ -163,8 +167,9 @@ def up(home: Path, ports: Ports, *, strict: bool = True) -> Cloud:
     if not running:
         _forget(home)
     cloud = Cloud(home=home, ports=ports)
-    for platform in ("payment", "sms"):
+    for platform in ("payment", "sms", "funder"):
         keys.make(cloud.keys_of(platform))
+    keys.add_merchant(cloud.keys_of("payment"), "funder")
     if "cloud" not in running:
         _forget_places_in_streams(home)
     started: list[str] = []
@@ -235,6 +240,20 @@ def _programs(cloud: Cloud, *, strict: bool) -> list[Program]:
                 *("--keys", str(cloud.keys_of("sms"))),
             ],
             port=cloud.ports.sms,
+            health="/_control/health",
+            folder=ROOT,
+            environment=environment,
+        ),
+        Program(
+            name="funder",
+            command=[
+                *(*simulators, "funder", "--port", str(cloud.ports.funder), *seed, "--notify"),
+                *("--keys", str(cloud.keys_of("funder"))),
+                *("--payment-keys", str(cloud.keys_of("payment"))),
+                *("--payment-url", cloud.payment_url),
+                *("--bucket", EXCHANGE_BUCKET, "--bucket-endpoint", cloud.endpoint),
+            ],
+            port=cloud.ports.funder,
             health="/_control/health",
             folder=ROOT,
             environment=environment,

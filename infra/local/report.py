@@ -256,6 +256,9 @@ def _run_lines(job: str, run: Mapping[str, Any]) -> list[str]:
         lines += [_row(name.replace("_", " "), f"{n:>6} 笔") for name, n in totals["rules"].items()]
         lines.append(_row("open", f"{totals['open']:>6} 笔"))
         lines.append(_row("", "the totals tie" if totals["ties"] else "THE TOTALS DO NOT TIE"))
+    elif job.startswith("funder_"):
+        told = {name: fact for name, fact in totals.items() if isinstance(fact, str | int)}
+        lines += [_row(name, str(fact)) for name, fact in told.items() if name != "sha256"]
     return lines
 
 

@@ -43,7 +43,7 @@ from tests.lambdas import client, count_to, failures, forget, sqs_event
 
 REGION = "us-east-1"
 ISSUER, AUDIENCE = "https://issuer.test", "afterloan"
-QUEUES = ("walks", "deductions", "repayments", "asks", "notices", "texts")
+QUEUES = ("walks", "deductions", "repayments", "asks", "notices", "texts", "files")
 BUCKET = "afterloan-test-exchange"
 KEY_BYTES_MAX = 2048
 SETTINGS = {

@@ -58,13 +58,14 @@ WRITES = (
             "chalicelib.flows.posting:post",
             "            books.loans.write(after)\n",
             "            books.loans.write(after)\n"
-            "            _after(current, record, books) if succeeded else None\n",
+            "            _after(posting or _posted(current, books), record, books)"
+            " if succeeded else None\n",
         ),
         Edit(
             "chalicelib.flows.posting:_after",
-            "    if posting.cut_after is not None:",
+            "    if posting.cut_after is not None and",
             "    if posting.cut_after is not None and not is_in_flight("
-            "loan_of(record.order_no, books), record.order_no):",
+            "loan_of(record.order_no, books), record.order_no) and",
         ),
     ),
     mutant(
@@ -108,7 +109,7 @@ WRITES = (
         "who finds the head moved posts no second time",
         Edit(
             "chalicelib.flows.posting:post",
-            "            current = loan_of(record.order_no, books)",
+            "            current, posting = loan_of(record.order_no, books), None",
             "            break",
         ),
         net="sweep_asks_nobody",

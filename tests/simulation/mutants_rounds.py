@@ -148,7 +148,7 @@ ROUNDS = (
         "the second round lists what was owed in the morning",
         Edit(
             f"{ROUND}:_still_owed",
-            "replace(line, amount=dues.amount, components=dues.components)",
+            "replace(line, amount=dues.amount, components=dues.components, instalments=())",
             "line",
         ),
         same_because="a round charges what is owed when its message is worked; what is listed is"
@@ -182,7 +182,7 @@ ROUNDS = (
         "a shard is called sent out before its messages are on the queue",
         Edit(
             f"{ROUND}:send_out",
-            "    desk.deductions.put(message_of(line, run.business_date, round_no) for line in lines)\n"
+            "    _put(lines=lines, run=run, round_no=round_no, now=now, desk=desk)\n"
             "    return desk.runs.put_part(",
             "    done = desk.runs.put_part(",
         ),
@@ -190,7 +190,7 @@ ROUNDS = (
             f"{ROUND}:send_out",
             '        totals={"modes": due_list.by_mode(lines)},\n    )',
             '        totals={"modes": due_list.by_mode(lines)},\n    )\n'
-            "    desk.deductions.put(message_of(line, run.business_date, round_no) for line in lines)\n"
+            "    _put(lines=lines, run=run, round_no=round_no, now=now, desk=desk)\n"
             "    return done",
         ),
         net="waiting_dues_not_put_again",

@@ -72,7 +72,7 @@ class Tasks:
         """Let one that is drawn go on until it gives way or ends."""
         running = self._running
         task, branch = running[int(self._rng.random() * len(running))]
-        self._switch(task, branch)
+        self.switch_to(task, branch)
 
     def give_way(self) -> None:
         """Called at every call of a task: after a stretch, somebody else goes on."""
@@ -130,7 +130,7 @@ class Tasks:
                 one.throw(Crash())
         task.branches = []
 
-    def _switch(self, task: Task, branch: greenlet) -> None:
+    def switch_to(self, task: Task, branch: greenlet) -> None:
         before, self.current = self.current, task
         app.current_request = task.request
         branch.switch()

@@ -75,7 +75,7 @@ class World:
         self.sns = Sns(clock=self.clock, sqs=self.sqs)
         self.tasks = Tasks()
         self.faults = Faults()
-        self.platforms = Platforms(clock=self.clock, around=self._around)
+        self.platforms = Platforms(clock=self.clock, around=self.around)
         self.lag_seconds: Callable[[], float] | None = None
         self.watching: Callable[[str, str, Mapping[str, Any], bool], None] | None = None
         self.counted: dict[str, float] = {}
@@ -88,7 +88,7 @@ class World:
         enter(single_threaded_transfers())
         enter(quick())
         services = {"dynamodb": self.dynamodb, "sqs": self.sqs, "s3": self.s3, "sns": self.sns}
-        enter(answered_by(services, around=self._around))
+        enter(answered_by(services, around=self.around))
         enter(self._wired())
         self._furnish()
         return self
@@ -113,7 +113,7 @@ class World:
 
     # --- calls --------------------------------------------------------------------------
 
-    def _around(
+    def around(
         self, service: str, operation: str, parameters: Mapping[str, Any], make: Callable[[], Any]
     ) -> Any:
         """Let others come first, then make the call, or what the day's faults make of it."""

@@ -582,7 +582,7 @@ class TestTheWatch:
             channel="main",
             list_at=time(0, 10),
             round_at=(),
-            funders=tuple(world.funders.values()),
+            funders=world.funders,
         )
 
         expected = tuple(f"{TODAY} results_F3_r{round_no}" for round_no in late)
@@ -597,7 +597,7 @@ class TestTheWatch:
             channel="main",
             list_at=time(0, 10),
             round_at=(),
-            funders=tuple(world.funders.values()),
+            funders=world.funders,
         )
 
         assert not [each for each in watch.late(now=at(13), desk=desk) if "results" in each]
