@@ -219,11 +219,12 @@ def _findings(
         for each in standing
         if each.facts["found_in"] != job and not each.is_resolved
     }
+    busy = _busy(expected, business_date, funder, desk)
     # A loan in dispute is a discrepancy already: it is not told of twice.
     for loan_id in sorted({*expected, *records} - disputed):
         order_no = f"{business_date:%Y%m%d}-{NO_ROUND}-{loan_id}"
         found = _finding(loan_id, order_no, expected.get(loan_id), records.get(loan_id, ()))
-        if found and not _paid_late(loan_id, business_date, desk):
+        if found and not (loan_id in busy or _paid_late(loan_id, business_date, desk)):
             yield found
 
 
@@ -237,12 +238,12 @@ def _finding(
         if not in_rounds:
             return None
         kind, note, there = Kind.MISSING_HERE, "not_listed", in_rounds
-    elif not rounds and _collected(records) < line.amount:
+    elif not records:
         kind, note, there = Kind.MISSING_THERE, "never_tried", ZERO
-    elif _failed(rounds) or _collected(records) >= line.amount:
+    elif _failed(records) or _collected(records) >= line.amount:
         return None
     else:
-        kind, note, there = Kind.AMOUNT_DIFFERS, "collected_in_part", in_rounds
+        kind, note, there = Kind.AMOUNT_DIFFERS, "collected_in_part", _collected(records)
     return Finding(
         kind=kind,
         note=note,
@@ -252,6 +253,20 @@ def _finding(
         there=there,
         holds=False,
     )
+
+
+def _busy(
+    expected: Mapping[str, DueLine], business_date: date, funder: Funder, desk: Desk
+) -> frozenset[str]:
+    """Name the loans that another order holds, or one of the day before still held that day."""
+    heads = desk.results.books.loans.get_many(list(expected))
+    before = _records(business_date - timedelta(days=1), funder, desk)
+    ended = [
+        loan_id
+        for loan_id, records in before.items()
+        if any(business_date <= record.recorded_at.date() for record in records)
+    ]
+    return frozenset(ended) | {no for no, loan in heads.items() if loan.slot}
 
 
 def _paid_late(loan_id: str, business_date: date, desk: Desk) -> bool:

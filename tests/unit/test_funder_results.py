@@ -1,6 +1,7 @@
 """What a funder tells of its own deductions is posted once, or shown to people: no fen vanishes."""
 
 import itertools
+from dataclasses import replace
 from datetime import time, timedelta
 
 import pytest
@@ -32,6 +33,7 @@ from tests.assisted import (
 from tests.builders import TODAY, at
 
 ORDER = "20261124-1-LN1"
+YESTERDAY = TODAY - timedelta(days=1)
 
 
 @pytest.fixture
@@ -529,6 +531,24 @@ class TestTheDay:
         assert world.open_findings
         rows = paid(world, round=2, paid_at="2026-11-24T16:30:00+08:00")
         world.send(*rows, day=TOMORROW)
+        compared(world)
+
+        assert world.open_findings == {}
+
+    def test_expects_no_try_of_a_loan_that_yesterday_s_order_still_held(self, world):
+        world.list_dues()
+        world.send(a_failure(round=2), round_no=2, day=YESTERDAY, now=at(9))
+        both_rounds(world)
+        compared(world)
+
+        assert world.open_findings == {}
+
+    def test_takes_a_wish_that_failed_for_a_try(self, world):
+        world.list_dues()
+        world.send(a_failure(), round_no=1)
+        record = world.journal.results.pop(ORDER)
+        world.journal.results["wish"] = replace(record, order_no="wish", round_no=0)
+        world.send(round_no=2)
         compared(world)
 
         assert world.open_findings == {}
