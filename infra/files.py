@@ -181,9 +181,9 @@ def _contradicted(
     except UnusableFileError as error:
         return error.faults
     rows, amount = counted or (told.rows, told.amount)
-    return landing.contradictions(
-        told=told, counted=Manifest(rows=rows, amount=amount, sha256=digest)
-    )
+    found = Manifest(rows=rows, amount=amount, sha256=digest)
+    strange = Fault(column="sha256", reason=landing.OTHER_DIGEST)
+    return [strange] * (told.sha256 != digest) + [*landing.contradictions(told=told, counted=found)]
 
 
 def _said_of_manifest(form: CsvFormat[Any], manifest: bytes | None) -> str:

@@ -101,7 +101,10 @@ def engine() -> Iterator[Engine]:
 
     :raises NotPlainError: if it fails: the row reader needs no engine.
     """
-    import duckdb  # noqa: PLC0415  only the functions that take large files in carry it
+    try:
+        import duckdb  # noqa: PLC0415  only the functions that take large files in carry it
+    except ImportError as error:
+        raise NotPlainError("the engine does not start here") from error
 
     with TemporaryDirectory(prefix="afterloan-files-") as folder:
         connection = duckdb.connect(
@@ -139,5 +142,6 @@ def _type_of(form: CsvFormat[Any], name: str) -> str:
 def _value(form: CsvFormat[Any], name: str, cell: str) -> str:
     column = {column.name: column for column in form.layout.columns}[name]
     if not isinstance(column, Amount) and column.read is day:
-        return f"try_cast({cell} as date) as {name}"
+        # Of the bare cell the reader would make a date itself, and fail where there is none.
+        return f"try_cast(concat({cell}, '') as date) as {name}"
     return f"{cell} as {name}"

@@ -133,7 +133,7 @@ def sizes(made: Package) -> str:
     return (
         f"{made.zipped_bytes / mib:.1f} of {ZIPPED_BYTES_MAX // mib} MiB zipped, "
         f"{made.unzipped_bytes / mib:.1f} of {UNZIPPED_BYTES_MAX // mib} MiB unzipped"
-        + (f", the layer of {made.layer.stat().st_size / mib:.1f} MiB in it" if made.layer else "")
+        + (f" with a layer of {made.layer.stat().st_size / mib:.1f} MiB" if made.layer else "")
     )
 
 

@@ -4,6 +4,7 @@
 """
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,15 @@ SAMPLES = Path(__file__).parents[1] / "golden" / "funders"
 FILES = sorted(SAMPLES.glob("*.csv"))
 KEY = "in/funders/F1/due/20261124/due_v{}.csv"
 GOOD = SAMPLES / "due_good.csv"
+
+
+@pytest.fixture(autouse=True)
+def _environment():
+    """Leave the environment as it was: the command points it at the local cloud."""
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
 
 
 def expected_of(path: Path) -> dict:
@@ -146,7 +156,7 @@ def test_a_formula_from_outside_is_kept_as_it_came():
 
     lines = list(CsvFormat(layout=CONFIRMATION).lines([path.read_bytes()]))
 
-    assert lines[1].record.reason == '=HYPERLINK("http://example.com","利息不同")'
+    assert lines[1].record.reason == '=HYPERLINK("http://funder.example","利息不同")'
 
 
 class TestTheCommand:
