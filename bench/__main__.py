@@ -30,8 +30,8 @@ SECTIONS = {
         engine,
         tallies,
         reconciliations,
-        simulated_days,
         dues,
+        simulated_days,
     )
 }
 

@@ -132,7 +132,7 @@ def texts() -> notices.Desk:
         loans=books().loans,
         borrowers=borrowers(),
         platform=HttpSmsPlatform(
-            http=_signed_http("sms-platform", settings().sms_url, read_seconds=5.0)
+            http=signed_http("sms-platform", settings().sms_url, read_seconds=5.0)
         ),
         texts=queue("texts"),
         templates=read_templates(signature=settings().text_signature),
@@ -228,8 +228,13 @@ def reconciling() -> reconciliation.Desk:
 
 
 def _metered(work: Callable[..., Outcome], *, order_no: str, **given: Any) -> object:
+    return counted(work, order_no=order_no, **given, desk=deductions())
+
+
+def counted(work: Callable[..., Outcome], *, order_no: str, **given: Any) -> Outcome:
+    """Do some work on an order, and count what became of it and what it cost."""
     with meter.metered() as cost:
-        outcome = work(order_no=order_no, **given, desk=deductions())
+        outcome = work(order_no=order_no, **given)
     telemetry.count_deduction(order_no, outcome, cost.units)
     return outcome
 
@@ -296,7 +301,7 @@ def in_flight() -> InFlight:
 @cache
 def payment_platform() -> HttpPaymentPlatform:
     return HttpPaymentPlatform(
-        http=_signed_http("payment-platform", settings().payment_url),
+        http=signed_http("payment-platform", settings().payment_url),
         bucket=TokenBucket(settings().payment_calls_per_second),
         notify_url=f"{settings().notify_url}/v1/notifications/payments",
         breaker=Breaker(),
@@ -311,7 +316,7 @@ def sms_verifier() -> Verifier:
     return _keys("sms-platform").verifier()
 
 
-def _signed_http(platform: str, base_url: str, *, read_seconds: float = 8.0) -> SignedHttp:
+def signed_http(platform: str, base_url: str, *, read_seconds: float = 8.0) -> SignedHttp:
     return SignedHttp(
         base_url=base_url,
         keys=_keys(platform),

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from chalice.test import Client
 
 from app import app
-from chalicelib import wiring
+from chalicelib import wiring, wiring_assistance
 from chalicelib.adapters import telemetry
 from chalicelib.settings import settings
 
@@ -14,7 +14,7 @@ from chalicelib.settings import settings
 def forget() -> None:
     """Forget the settings and whatever was wired with them."""
     settings.cache_clear()
-    for found in vars(wiring).values():
+    for found in (*vars(wiring).values(), *vars(wiring_assistance).values()):
         if hasattr(found, "cache_clear"):
             found.cache_clear()
 

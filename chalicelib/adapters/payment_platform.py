@@ -77,15 +77,26 @@ class Breaker:
 
 
 class HttpPaymentPlatform:
-    """Never raises for what the wire or the other side does: that is an UNREADABLE answer."""
+    """Never raises for what the wire or the other side does: that is an UNREADABLE answer.
+
+    A funder that deducts by itself speaks the same language; it `keeps_books` of the loans, and
+    is told besides what the borrower wished.
+    """
 
     def __init__(
-        self, *, http: SignedHttp, bucket: TokenBucket, notify_url: str, breaker: Breaker
+        self,
+        *,
+        http: SignedHttp,
+        bucket: TokenBucket,
+        notify_url: str,
+        breaker: Breaker,
+        keeps_books: bool = False,
     ) -> None:
         self._http = http
         self._bucket = bucket
         self._notify_url = notify_url
         self._breaker = breaker
+        self._keeps_books = keeps_books
 
     def is_available(self) -> bool:
         return self._breaker.lets_through()
@@ -103,6 +114,7 @@ class HttpPaymentPlatform:
                 "split": _told(order.split),
                 "notify_url": self._notify_url,
                 "subject": order.subject,
+                **(_wished(order) if self._keeps_books else {}),
             },
         )
 
@@ -141,6 +153,15 @@ class HttpPaymentPlatform:
             return Answer(status=AnswerStatus.UNREADABLE, note=error.reason)
         self._breaker.heard(answered=reply.status < 500)
         return _read(order_no, reply)
+
+
+def _wished(order: Order) -> dict[str, object]:
+    return {
+        "loan_id": order.loan_id,
+        "kind": order.kind.value,
+        "as_of": order.as_of.isoformat() if order.as_of else None,
+        **({"recut": order.recut} if order.recut else {}),
+    }
 
 
 def _told(split: Sequence[Share]) -> list[dict[str, object]]:

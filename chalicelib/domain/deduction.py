@@ -71,6 +71,7 @@ class SkipReason(StrEnum):
     ON_HOLD = "on_hold"
     AMOUNT_ROSE = "amount_rose"
     WINDOW_CLOSED = "window_closed"
+    FUNDER_DEDUCTS = "funder_deducts"
     FUNDER_DIFFERS = "funder_differs"
     FUNDER_FILE_HELD = "funder_file_held"
     FUNDER_FILE_MISSING = "funder_file_missing"
@@ -116,7 +117,8 @@ class Share:
 class Order:
     """What is asked of the platform: fixed at the claim, the same at every repetition.
 
-    `split` names all receivers and adds up to the amount; without one all of it is ours.
+    `split` names all receivers and adds up to the amount; without one all of it is ours.  What
+    follows it is for a funder that keeps books of the loan: what is wished, and as of when.
     """
 
     order_no: str
@@ -124,6 +126,10 @@ class Order:
     amount: Money
     subject: str
     split: tuple[Share, ...] = ()
+    loan_id: str = ""
+    kind: Kind = Kind.SCHEDULED
+    recut: str = ""
+    as_of: date | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -200,8 +206,8 @@ class Skip:
     recorded_at: datetime = field(kw_only=True)
 
 
-ROUNDS = frozenset({"1", "2", "3"})
 NO_ROUND = 0
+_ROUND = re.compile(r"([123])(?:v[1-9]\d{0,3})?", re.ASCII)
 _QUOTE_ID = re.compile(r"Q[a-z2-7]{16}", re.ASCII)
 
 
@@ -216,6 +222,19 @@ def order_no_of(*, business_date: date, round_no: int, loan_id: str) -> str:
     '20261124-2-LN7'
     """
     return f"{business_date:%Y%m%d}-{round_no}-{loan_id}"
+
+
+def order_no_of_addition(*, business_date: date, round_no: int, version: int, loan_id: str) -> str:
+    """Name what a later version of a funder's results adds to what a round's order has already.
+
+    The record of the order itself is never changed.
+
+    >>> order_no_of_addition(
+    ...     business_date=date(2026, 11, 24), round_no=1, version=2, loan_id="LN7"
+    ... )
+    '20261124-1v2-LN7'
+    """
+    return f"{business_date:%Y%m%d}-{round_no}v{version}-{loan_id}"
 
 
 def is_quote_id(text: str) -> bool:
@@ -254,21 +273,23 @@ def facts_of(order_no: str) -> tuple[date, int, str]:
     (datetime.date(2026, 11, 24), 2, 'LN7')
     >>> facts_of("20261124-Qnwsmn46acvyqqxmf-LN7")
     (datetime.date(2026, 11, 24), 0, 'LN7')
+    >>> facts_of("20261124-1v2-LN7")
+    (datetime.date(2026, 11, 24), 1, 'LN7')
 
     :raises IllegalOrderNumberError: if it is not one of ours.
     """
     day, _, rest = order_no.partition("-")
     source, _, loan_id = rest.partition("-")
-    is_quote = is_quote_id(source)
+    of_round = _ROUND.fullmatch(source)
     if not (len(day) == 8 and day.isascii() and day.isdigit() and loan_id) or not (
-        is_quote or source in ROUNDS
+        of_round or is_quote_id(source)
     ):
         raise IllegalOrderNumberError(f"not an order number: {order_no!r}")
     try:
         business_date = date(int(day[:4]), int(day[4:6]), int(day[6:]))
     except ValueError as error:
         raise IllegalOrderNumberError(f"not an order number: {order_no!r}") from error
-    return business_date, NO_ROUND if is_quote else int(source), loan_id
+    return business_date, int(of_round[1]) if of_round else NO_ROUND, loan_id
 
 
 def verdict(*, ordered: Money, answer: Answer) -> Result | Unknown:

@@ -51,7 +51,8 @@ class Funder:
     `platform_account` receive the two parts of a split; `due_by` is when its due file is late;
     more than `tolerance_bps` of a due file's lines differing hold the whole file; `dialects`
     names how its files are written, by kind; `deductions_url` takes the repayments that
-    borrowers of assisted loans wish.
+    borrowers of assisted loans wish, and who has one deducts by itself: then `results_by` says for
+    each of its rounds when the results file is late.
     """
 
     funder_id: str
@@ -65,12 +66,20 @@ class Funder:
     texts_by: TextsBy = TextsBy.PLATFORM
     dialects: Mapping[str, str] = field(default_factory=dict)
     deductions_url: str = ""
+    results_by: tuple[time, ...] = (time(12), time(20))
 
     def __post_init__(self) -> None:
         if not self.terms or sorted(self.terms) != list(range(1, len(self.terms) + 1)):
             raise ValueError(f"{self.funder_id}: terms are versions 1, 2, …")
         if not 0 <= self.tolerance_bps <= 10_000:
             raise ValueError(f"{self.funder_id}: tolerance_bps is between 0 and 10000")
+        if list(self.results_by) != sorted(set(self.results_by)) or len(self.results_by) > 3:
+            raise ValueError(f"{self.funder_id}: results_by are up to three times, in clock order")
+
+    @property
+    def deducts(self) -> bool:
+        """Whether it deducts its loans by itself."""
+        return bool(self.deductions_url)
 
     @property
     def terms_version(self) -> int:

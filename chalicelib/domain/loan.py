@@ -28,6 +28,11 @@ class Mode(StrEnum):
     JOINT_LENDING = "joint_lending"
     LOAN_ASSISTANCE = "loan_assistance"
 
+    @property
+    def funder_deducts(self) -> bool:
+        """Whether the funder deducts by itself: we never do, and forward what borrowers wish."""
+        return self is Mode.LOAN_ASSISTANCE
+
 
 class LoanStatus(StrEnum):
     OPEN = "open"
@@ -39,8 +44,9 @@ class Slot:
     """The loan's only place for an order in flight: SENT, or UNKNOWN once its answer is overdue.
 
     `amount` is `components` and `fee` together; `split` is of the components, None where all is the
-    platform's; `request` names the borrower's request; what was wished is computed again from
-    `kind`, `amount`, `recut` and `as_of` when the order has ended.
+    platform's; `request` names what asked for it: the borrower's request, or the version of the
+    results file that told of it; what was wished is computed again from `kind`, `amount`, `recut`
+    and `as_of` when the order has ended.
     """
 
     order_no: str
@@ -144,6 +150,8 @@ def slot_for(
 
     Never more than was listed: a loan that owes more by now is left to the next list.
     """
+    if loan.mode.funder_deducts:
+        return SkipReason.FUNDER_DEDUCTS
     if loan.slot is not None:
         return SkipReason.SLOT_TAKEN
     if loan.hold:
@@ -261,9 +269,11 @@ def _posted(*, loan: Loan, slot: Slot, cut: Cut, product: Product) -> Posting:
     if slot.kind is not Kind.SCHEDULED:
         return _posted_wish(loan=loan, slot=slot, cut=cut, product=product)
     dues = owed(loan=loan, schedule=cut.instalments, product=product, as_of=slot.as_of)
-    if dues.components != slot.components:
-        raise TermsMovedError(slot.order_no)
     paid = allocation.allocate(amount=slot.amount, due=dues, product=product)
+    # A funder may have taken a part of what is due; we never do.
+    takes_all = not loan.mode.funder_deducts
+    if (dues.components if takes_all else paid.components) != slot.components or paid.rest:
+        raise TermsMovedError(slot.order_no)
     moved = allocation.position_after(
         position=loan.position, schedule=cut.instalments, due=dues, paid=paid
     )

@@ -189,6 +189,7 @@ class NoticePolicy:
     `days_late_max` how many days after its news a text still goes out; `days_back` how far the
     release looks for what was left over, `texts_per_release` how many it puts at once; past
     `failed_dpd_max` days past due a failed retry is no news: collections speak to the borrower.
+    The funders in `silent_for` tell the borrowers of their loans themselves.
     """
 
     quiet: QuietHours = field(default_factory=QuietHours)
@@ -197,7 +198,8 @@ class NoticePolicy:
     days_late_max: int = 1
     days_back: int = 7
     texts_per_release: int = 15_000
-    modes: frozenset[str] = frozenset({"self_operated", "joint_lending"})
+    modes: frozenset[str] = frozenset({"self_operated", "joint_lending", "loan_assistance"})
+    silent_for: frozenset[str] = frozenset()
     failed_dpd_max: int = 7
 
     def is_too_late(self, *, since: datetime, now: datetime) -> bool:

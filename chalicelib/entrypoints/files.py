@@ -6,7 +6,7 @@ from urllib.parse import unquote_plus
 
 from chalice.app import Blueprint, SQSEvent
 
-from chalicelib import wiring
+from chalicelib import wiring_assistance
 from chalicelib.adapters.telemetry import count, log
 from chalicelib.entrypoints.boundary import boundary, now
 from chalicelib.flows import landing
@@ -27,7 +27,7 @@ def file_landed(event: SQSEvent) -> dict[str, Any]:
     """Take in a file once both it and its manifest are there."""
     for record in event:
         for key in _keys(json.loads(record.body)):
-            taken = landing.take(key=key, now=now(), desk=wiring.files())
+            taken = landing.take(key=key, now=now(), desk=wiring_assistance.files())
             log.info("file", key=taken.key, outcome=taken.outcome, reason=taken.reason)
             if taken.outcome in COUNTED:
                 count(COUNTED[taken.outcome])

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from chalice.app import Blueprint, SQSEvent
 
-from chalicelib import wiring
+from chalicelib import wiring, wiring_assistance
 from chalicelib.adapters.queues import decoded
 from chalicelib.adapters.telemetry import count, count_deduction, log
 from chalicelib.domain.deduction import Outcome
@@ -70,7 +70,7 @@ def collect_notice(event: SQSEvent) -> dict[str, Any]:
     """Put what happened into the borrower's next text."""
     events: list[ServicingEvent] = []
     failed = _each(event, ServicingEvent, lambda message, _at: events.append(message))
-    notices.collect(events=events, now=now(), desk=wiring.texts())
+    notices.collect(events=events, now=now(), desk=wiring_assistance.texts())
     return failed
 
 
@@ -101,25 +101,27 @@ def _walk(message: WalkMessage, at: datetime) -> None:
 
 def _deduct(message: DeductionMessage, at: datetime) -> None:
     with wiring.metered() as cost:
-        outcome = deduction.take(message=message, now=at, desk=wiring.deductions())
+        outcome = deduction.take(message=message, now=at, desk=wiring_assistance.deductions())
     count_deduction(message.order_no, outcome, cost.units)
 
 
 def _send_repayment(message: AskMessage, at: datetime) -> None:
     with wiring.metered() as cost:
-        outcome = deduction.send(message=message, now=at, desk=wiring.deductions())
+        outcome = deduction.send(message=message, now=at, desk=wiring_assistance.deductions())
     count_deduction(message.order_no, outcome, cost.units)
 
 
 def _ask(message: AskMessage, at: datetime) -> None:
     with wiring.metered() as cost:
-        outcome = deduction.ask(message=message, now=at, desk=wiring.deductions())
+        outcome = deduction.ask(message=message, now=at, desk=wiring_assistance.deductions())
     count_deduction(message.order_no, outcome, cost.units)
 
 
 def _take_notification(message: NotificationMessage, at: datetime) -> None:
     with wiring.metered() as cost:
-        taken = payment_notification.take(message=message, now=at, desk=wiring.notifications())
+        taken = payment_notification.take(
+            message=message, now=at, desk=wiring_assistance.notifications()
+        )
     log.info("notification", order_no=message.order_no, state=taken.state)
     if taken.outcome:
         count_deduction(message.order_no, taken.outcome, cost.units)
@@ -128,11 +130,11 @@ def _take_notification(message: NotificationMessage, at: datetime) -> None:
 
 
 def _send(message: TextMessage, at: datetime) -> None:
-    notices.send(message=message, now=at, desk=wiring.texts())
+    notices.send(message=message, now=at, desk=wiring_assistance.texts())
 
 
 def _take_receipt(message: ReceiptMessage, at: datetime) -> None:
-    notices.take_receipt(message=message, now=at, desk=wiring.texts())
+    notices.take_receipt(message=message, now=at, desk=wiring_assistance.texts())
 
 
 def _each(

@@ -2,7 +2,7 @@
 
 from chalice.app import Blueprint, CloudWatchEvent, Cron
 
-from chalicelib import wiring
+from chalicelib import wiring, wiring_assistance
 from chalicelib.adapters.telemetry import count
 from chalicelib.entrypoints.boundary import boundary, scheduled_at
 from chalicelib.flows import day_close, deduction_round, due_list, notices
@@ -34,7 +34,7 @@ def open_round_1(event: CloudWatchEvent) -> str:
 @boundary
 def release_texts(event: CloudWatchEvent) -> int:
     """Send the texts whose time has come."""
-    return notices.release(now=scheduled_at(event), desk=wiring.texts())
+    return notices.release(now=scheduled_at(event), desk=wiring_assistance.texts())
 
 
 @bp.schedule(Cron(0, 8, "*", "*", "?", "*"))  # 16:00
@@ -51,7 +51,7 @@ def open_round_2(event: CloudWatchEvent) -> str:
 @boundary
 def sweep(event: CloudWatchEvent) -> dict[str, object]:
     """Take up whatever was left undone."""
-    report = sweeping.run(now=scheduled_at(event), desk=wiring.sweeps())
+    report = sweeping.run(now=scheduled_at(event), desk=wiring_assistance.sweeps())
     count("UnknownOrders", report.unknown)
     count("UnsplitOrders", report.unsplit)
     count("WaitingDues", report.waiting)
@@ -60,6 +60,7 @@ def sweep(event: CloudWatchEvent) -> dict[str, object]:
         "unsplit": report.unsplit,
         "waiting": report.waiting,
         "started": report.started,
+        "held_up": report.held_up,
         "written": report.written,
         "brought": report.brought,
     }
@@ -69,7 +70,7 @@ def sweep(event: CloudWatchEvent) -> dict[str, object]:
 @boundary
 def close_day(event: CloudWatchEvent) -> dict[str, tuple[str, ...]]:
     """Close the days of which nothing is open, and say what keeps the others open."""
-    closings = day_close.close_all(now=scheduled_at(event), desk=wiring.closings())
+    closings = day_close.close_all(now=scheduled_at(event), desk=wiring_assistance.closings())
     count("Discrepancies", sum(closing.discrepancies for closing in closings))
     return {closing.business_date.isoformat(): closing.open for closing in closings}
 

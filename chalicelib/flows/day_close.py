@@ -1,6 +1,6 @@
 """Close a business day: the proof that nothing of it is open."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -14,6 +14,7 @@ from chalicelib.flows import (
     landing,
     reconciliation,
 )
+from chalicelib.flows.assisted_day import AlsoOpen
 
 JOB = reconciliation.CLOSE_JOB
 DAYS_BACK = 30
@@ -21,7 +22,10 @@ DAYS_BACK = 30
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Desk:
-    """All that a day is closed with; `round_count` is how many rounds a day has."""
+    """All that a day is closed with; `round_count` is how many rounds a day has of ours.
+
+    `others` have days of their own, which must be over as well.
+    """
 
     rounds: deduction_round.Desk
     reconciling: reconciliation.Desk
@@ -29,6 +33,7 @@ class Desk:
     channels: tuple[str, ...]
     round_count: int
     funders: funder_day.Desk | None = None
+    others: Sequence[AlsoOpen] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,11 +58,17 @@ def close(*, business_date: date, now: datetime, desk: Desk) -> Closing:
                 _reconcile_again(business_date, channel, now, desk)
         left = _all_unresolved(business_date, desk)
         return Closing(business_date=business_date, discrepancies=left)
-    found = (
+    found: tuple[str, ...] = (
         *_open_jobs(business_date, desk),
         *_open_channels(business_date, now, desk),
         # After the bills, for they may have settled what a round still counts as unknown.
         *_open_rounds(business_date, now, desk),
+        *(
+            reason
+            for other in desk.others
+            for reason in other.open(business_date=business_date, now=now)
+        ),
+        # Last, for the others may have settled what borrowers wished of them.
         *_open_repayments(business_date, desk),
         *_open_funders(business_date, now, desk),
     )
@@ -151,9 +162,9 @@ def _all_unresolved(business_date: date, desk: Desk) -> int:
         if desk.funders
         else 0
     )
-    return with_funders + sum(
-        _unresolved(business_date, channel, desk) for channel in desk.channels
-    )
+    with_others = sum(other.unresolved(business_date) for other in desk.others)
+    ours = sum(_unresolved(business_date, channel, desk) for channel in desk.channels)
+    return ours + with_funders + with_others
 
 
 def _unresolved(business_date: date, channel: str, desk: Desk) -> int:

@@ -29,7 +29,8 @@ from chalicelib.domain.deduction import (
 from chalicelib.domain.loan import Loan, Slot
 from chalicelib.domain.money import Money
 from chalicelib.domain.window import SendWindow
-from chalicelib.flows import posting, split_repair
+from chalicelib.flows import forwarding, posting, split_repair
+from chalicelib.flows.forwarding import Forwards
 from chalicelib.flows.ports import (
     AskMessage,
     Books,
@@ -62,7 +63,11 @@ class CrowdedLoanError(Exception):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Desk:
-    """All that a deduction is worked with; `split_repairs` are of orders whose split has failed."""
+    """All that a deduction is worked with.
+
+    `forwards` says which orders are not our platform's; `split_repairs` are of orders whose split
+    has failed.
+    """
 
     books: Books
     platform: PaymentPlatform
@@ -71,6 +76,11 @@ class Desk:
     controls: Controls
     window: SendWindow
     split_repairs: SplitRepairs
+    forwards: Forwards = forwarding.to_nobody
+
+    def platform_for(self, loan: Loan, order_no: str) -> PaymentPlatform:
+        """Say who takes an order of the loan's: our platform, or whoever it is forwarded to."""
+        return self.forwards(loan, order_no) or self.platform
 
 
 def take(*, message: DeductionMessage, now: datetime, desk: Desk) -> Outcome:
@@ -113,7 +123,7 @@ def ask(*, message: AskMessage, now: datetime, desk: Desk) -> Outcome:
         return _resume(loan=loan, now=now, rung=message.rung, desk=desk)
     record = desk.books.journal.find(message.order_no)
     if isinstance(record, Deduction) and record.result.status is Status.FAILED:
-        answer = desk.platform.ask(message.order_no)
+        answer = desk.platform_for(loan, message.order_no).ask(message.order_no)
         if answer.status is AnswerStatus.SUCCEEDED:
             return posting.contradicted(record=record, books=desk.books)
         if answer.status in SAYS_NOTHING:
@@ -150,9 +160,10 @@ def close_unknown(*, order_no: str, now: datetime, desk: Desk) -> Outcome:
     loan = posting.loan_of(order_no, desk.books)
     if not posting.is_in_flight(loan, order_no):
         return Outcome.REPEATED
-    answer = desk.platform.ask(order_no)
+    platform = desk.platform_for(loan, order_no)
+    answer = platform.ask(order_no)
     if answer.status is AnswerStatus.NOT_EXIST:
-        answer = desk.platform.close(order_no)
+        answer = platform.close(order_no)
     if answer.status is AnswerStatus.FAILED and answer.failure_code not in FAILURE_CLASSES:
         # A code nobody listed, and a whole day's bill without it: it failed, for whatever reason.
         result = Result(
@@ -180,7 +191,7 @@ def send(*, message: AskMessage, now: datetime, desk: Desk) -> Outcome:
     record = desk.books.journal.find(message.order_no)
     if isinstance(record, Deduction):
         return posting.post(loan=loan, record=record, books=desk.books)
-    if not _may_send(message.order_no, now=now, desk=desk):
+    if not _may_send(loan, message.order_no, now=now, desk=desk):
         return _resume(loan=loan, now=now, rung=0, desk=desk)
     return _conclude(loan=loan, answer=_send(loan, desk), now=now, rung=0, desk=desk)
 
@@ -206,10 +217,10 @@ def _decide(
     )
     if isinstance(slot, SkipReason):
         return slot
-    return slot if _may_send(message.order_no, now=now, desk=desk) else Outcome.PUT_OFF
+    return slot if _may_send(loan, message.order_no, now=now, desk=desk) else Outcome.PUT_OFF
 
 
-def _may_send(order_no: str, *, now: datetime, desk: Desk) -> bool:
+def _may_send(loan: Loan, order_no: str, *, now: datetime, desk: Desk) -> bool:
     business_date, round_no, _ = facts_of(order_no)
     # A borrower's order was claimed within the hours for it: it is sent while its date lasts.
     is_time = (
@@ -217,7 +228,8 @@ def _may_send(order_no: str, *, now: datetime, desk: Desk) -> bool:
         if round_no == NO_ROUND
         else desk.window.is_open(now, business_date)
     )
-    return is_time and not desk.controls.is_paused() and desk.platform.is_available()
+    platform = desk.platform_for(loan, order_no)
+    return is_time and not desk.controls.is_paused() and platform.is_available()
 
 
 def _finish_other(loan: Loan, desk: Desk) -> bool:
@@ -255,7 +267,7 @@ def _skip(
 
 def _send(loan: Loan, desk: Desk) -> Answer:
     slot = posting.slot_of(loan)
-    return desk.platform.deduct(
+    return desk.platform_for(loan, slot.order_no).deduct(
         Order(
             order_no=slot.order_no,
             agreement_no=loan.agreement_no,
@@ -266,6 +278,10 @@ def _send(loan: Loan, desk: Desk) -> Answer:
             )
             if slot.split
             else (),
+            loan_id=loan.loan_id,
+            kind=slot.kind,
+            recut=slot.recut.value if slot.recut else "",
+            as_of=slot.as_of,
         )
     )
 
@@ -276,8 +292,10 @@ def _resume(*, loan: Loan, now: datetime, rung: int | None, desk: Desk) -> Outco
     record = desk.books.journal.find(slot.order_no)
     if isinstance(record, Deduction):
         return posting.post(loan=loan, record=record, books=desk.books)
-    answer = desk.platform.ask(slot.order_no)
-    if answer.status is AnswerStatus.NOT_EXIST and _may_send(slot.order_no, now=now, desk=desk):
+    answer = desk.platform_for(loan, slot.order_no).ask(slot.order_no)
+    if answer.status is AnswerStatus.NOT_EXIST and _may_send(
+        loan, slot.order_no, now=now, desk=desk
+    ):
         # Not yet known is no proof of absence: the same number is charged once.
         answer = _send(loan, desk)
     return _conclude(loan=loan, answer=answer, now=now, rung=rung, desk=desk)

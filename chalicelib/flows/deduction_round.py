@@ -110,7 +110,7 @@ def send_out(*, message: WalkMessage, now: datetime, desk: Desk) -> Run:
     if message.shard in run.parts:
         return run
     round_no = round_of(message.job)
-    lines = tuple(_lines_of(message=message, round_no=round_no, desk=desk))
+    lines = tuple(filter(is_ours, _lines_of(message=message, round_no=round_no, desk=desk)))
     _put(lines=lines, run=run, round_no=round_no, now=now, desk=desk)
     return desk.runs.put_part(
         business_date=message.business_date,
@@ -118,6 +118,11 @@ def send_out(*, message: WalkMessage, now: datetime, desk: Desk) -> Run:
         shard=message.shard,
         totals={"modes": due_list.by_mode(lines)},
     )
+
+
+def is_ours(line: DueLine) -> bool:
+    """Whether we deduct a listed due; what a funder deducts is on the list, and in no round of ours."""
+    return not Mode(line.mode).funder_deducts
 
 
 def _put(*, lines: Sequence[DueLine], run: Run, round_no: int, now: datetime, desk: Desk) -> None:
@@ -181,7 +186,9 @@ def _lines_of(*, message: WalkMessage, round_no: int, desk: Desk) -> Iterator[Du
         if round_no == 1:
             raise
         lines = _still_owed(
-            lines=tuple(lists.read(business_date=business_date, round_no=1, shard=shard)),
+            lines=tuple(
+                filter(is_ours, lists.read(business_date=business_date, round_no=1, shard=shard))
+            ),
             business_date=business_date,
             failed_in=round_no - 1,
             desk=desk,
@@ -332,6 +339,7 @@ def _lines_out(run: Run, desk: Desk) -> Mapping[str, DueLine]:
         for line in desk.due_lists.read(
             business_date=run.business_date, round_no=round_no, shard=shard
         )
+        if is_ours(line)
     }
 
 

@@ -95,6 +95,8 @@ def _unbooked_loan(each: Discrepancy) -> str:
 
 def _held_loan(each: Discrepancy) -> str:
     """Name the loan that such a discrepancy holds while it is open."""
+    if "holds" in each.facts:  # whoever found it has said
+        return str(each.facts["holds"])
     if not _shows_more_there(each):
         return ""
     try:

@@ -52,7 +52,10 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Batch(Generic[Record]):
-    """A file that has landed whole; `lines` and `opened` stream it anew, always the same bytes."""
+    """A file that has landed whole; `lines` and `opened` stream it anew, always the same bytes.
+
+    `round_no` is 0 where its kind has no rounds.
+    """
 
     key: str
     sha256: str
@@ -60,6 +63,7 @@ class Batch(Generic[Record]):
     version: int
     rows: int
     amount: Money
+    round_no: int = 0
     lines: Callable[[], Iterator[Line[Record]]]
     opened: Callable[[], Iterator[bytes]]
 
@@ -82,7 +86,8 @@ class UnexpectedNameError(ValueError):
 class Route(Generic[Record]):
     """One kind of file: its names, its format, and what is done with it.
 
-    `folder` and `stem` are its name: `{folder}/{yyyymmdd}/{stem}_v{n}.csv`.  Where
+    `folder` and `stem` are its name: `{folder}/{yyyymmdd}/{stem}_v{n}.csv`, or where the kind is
+    `by_round`, `{stem}_r{round}_v{n}.csv`.  Where
     `takes_good_lines`, bad lines are refused alone; else one bad line fails the file.
     """
 
@@ -93,6 +98,7 @@ class Route(Generic[Record]):
     apply: Callable[[Batch[Record], datetime], Applied]
     takes_good_lines: bool = False
     bytes_max: int = 256 * MEBIBYTE
+    by_round: bool = False
 
     def expects(self, key: str) -> bool:
         """Whether this is a name of this kind."""
@@ -102,22 +108,23 @@ class Route(Generic[Record]):
             return False
         return True
 
-    def facts_of(self, key: str) -> tuple[date, int]:
-        """Read business date and version off a name.
+    def facts_of(self, key: str) -> tuple[date, int, int]:
+        """Read business date, round and version off a name; the round is 0 where there is none.
 
         :raises UnexpectedNameError: if it is not a name of this kind.
         """
         found = re.fullmatch(
             rf"{re.escape(self.folder)}/(\d{{4}})(\d\d)(\d\d)/{re.escape(self.stem)}"
+            rf"{'_r([1-3])' if self.by_round else '()'}"
             r"_v([1-9]\d{0,3})\.csv",
             key,
             re.ASCII,
         )
         if found is None:
             raise UnexpectedNameError(key)
-        year, month, day, version = map(int, found.groups())
+        year, month, day, round_no, version = (int(part or 0) for part in found.groups())
         try:
-            return date(year, month, day), version
+            return date(year, month, day), round_no, version
         except ValueError as error:
             raise UnexpectedNameError(key) from error
 
@@ -282,11 +289,12 @@ def contradictions(*, told: Manifest, counted: Manifest) -> Sequence[Fault]:
 def _batch(
     *, stored: StoredObject, route: Route[Record], counted: Manifest, desk: Desk
 ) -> Batch[Record]:
-    business_date, version = route.facts_of(stored.key)
+    business_date, round_no, version = route.facts_of(stored.key)
     return Batch(
         key=stored.key,
         sha256=counted.sha256,
         business_date=business_date,
+        round_no=round_no,
         version=version,
         rows=counted.rows,
         amount=counted.amount,

@@ -12,6 +12,7 @@ from enum import StrEnum
 from itertools import chain, islice
 
 from chalicelib.domain import notice as notices
+from chalicelib.domain.loan import Mode
 from chalicelib.domain.money import Money
 from chalicelib.domain.notice import (
     Line,
@@ -101,9 +102,14 @@ def collect(*, events: Sequence[ServicingEvent], now: datetime, desk: Desk) -> R
     """
     wanted: dict[Recipient, dict[str, Line]] = defaultdict(dict)
     told = 0
+    silent = _told_by_others(events, desk)
     for event in events:
         scenario = notices.scenario_of(event=event.event, settles=event.settles)
-        if scenario is None or not _is_told(event, scenario, now=now, desk=desk):
+        if (
+            event.loan_id in silent
+            or scenario is None
+            or not _is_told(event, scenario, now=now, desk=desk)
+        ):
             continue
         told += 1
         recipient = Recipient(
@@ -196,6 +202,15 @@ def _is_told(event: ServicingEvent, scenario: Scenario, *, now: datetime, desk: 
         and not is_old_trouble
         and not policy.is_too_late(since=event.occurred_at, now=now)
     )
+
+
+def _told_by_others(events: Sequence[ServicingEvent], desk: Desk) -> frozenset[str]:
+    """Name the loans whose funder sends the texts: no text of ours is about them."""
+    if not desk.policy.silent_for:
+        return frozenset()
+    loan_ids = {event.loan_id for event in events if event.mode != Mode.SELF_OPERATED}
+    heads = desk.loans.get_many(sorted(loan_ids))
+    return frozenset(no for no, loan in heads.items() if loan.funder_id in desk.policy.silent_for)
 
 
 def _line_of(event: ServicingEvent) -> Line:

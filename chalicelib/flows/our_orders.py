@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from datetime import date
 
 from chalicelib.domain.deduction import Deduction, facts_of
-from chalicelib.domain.loan import Loan
+from chalicelib.domain.loan import Loan, Mode
 from chalicelib.domain.money import ZERO
 from chalicelib.domain.reconciliation import LocalOrder, OrderState
 from chalicelib.flows import active_orders as borrowers_orders
@@ -18,7 +18,7 @@ ROUND_JOBS = "round_"
 def of_day(
     *, business_date: date, rounds: deduction_round.Desk, active_orders: ActiveOrders
 ) -> Mapping[str, LocalOrder]:
-    """Gather the day's orders.
+    """Gather the day's orders; those of funders that deduct by themselves are in no bill of ours.
 
     Those without an end are read first: one that ends meanwhile is in the journal by then, and
     the journal has the last word.
@@ -30,7 +30,7 @@ def of_day(
         )
     }
     for record in rounds.books.journal.of_day(business_date):
-        if isinstance(record, Deduction):
+        if isinstance(record, Deduction) and not Mode(record.mode).funder_deducts:
             orders[record.order_no] = _ended(record)
     return orders
 
@@ -40,7 +40,9 @@ def find(order_no: str, books: Books) -> LocalOrder | None:
     loan_id = facts_of(order_no)[2]
     in_flight = _in_flight(order_no, books.loans.get_many([loan_id]))
     record = books.journal.find(order_no)
-    return _ended(record) if isinstance(record, Deduction) else in_flight
+    if not isinstance(record, Deduction):
+        return in_flight
+    return None if Mode(record.mode).funder_deducts else _ended(record)
 
 
 def _unknown(
@@ -63,6 +65,8 @@ def _unknown(
 def _in_flight(order_no: str, heads: Mapping[str, Loan]) -> LocalOrder | None:
     loan = heads.get(facts_of(order_no)[2])
     if loan is None or loan.slot is None or loan.slot.order_no != order_no:
+        return None
+    if loan.mode.funder_deducts:
         return None
     return LocalOrder(
         order_no=order_no,

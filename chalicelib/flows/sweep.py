@@ -1,5 +1,6 @@
 """The second net: whatever a lost message, a dead worker or a silent scheduler left undone."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 
@@ -21,7 +22,10 @@ NOT_YET = (deduction_round.DueListMissingError, deduction_round.RoundNotOverErro
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Desk:
-    """All that the sweep is worked with; `rounds` says when each round starts."""
+    """All that the sweep is worked with; `round_at` says when each round starts.
+
+    `others` take up what else was left undone, given the time; each says how much still waits.
+    """
 
     mornings: due_list.Desk
     rounds: deduction_round.Desk
@@ -30,6 +34,7 @@ class Desk:
     split_repairs: SplitRepairs
     list_at: time
     round_at: tuple[time, ...]
+    others: Sequence[Callable[..., int]] = ()
     funders: funder_day.Desk | None = None
 
 
@@ -37,13 +42,15 @@ class Desk:
 class Report:
     """What was found undone: orders without an end, or not split, dues nobody took up, late jobs.
 
-    And of funders' files: what was written, and what had waited and was brought again.
+    And of funders' files: what was written, and what had waited and was brought again; `held_up`
+    is what other jobs wait with for orders without an end.
     """
 
     unknown: int = 0
     unsplit: int = 0
     waiting: int = 0
     started: tuple[str, ...] = ()
+    held_up: int = 0
     written: tuple[str, ...] = ()
     brought: tuple[str, ...] = ()
 
@@ -89,11 +96,13 @@ def run(*, now: datetime, desk: Desk) -> Report:
     started = tuple(_start_what_is_late(now=now, desk=desk))
     # Last, for no funder's file may keep a borrower's order from being looked after.
     files = funder_day.run(now=now, desk=desk.funders) if desk.funders else funder_day.Report()
+    held_up = sum(other(now=now) for other in desk.others)
     return Report(
         unknown=unknown,
         unsplit=len(unsplit),
         waiting=waiting,
         started=started,
+        held_up=held_up,
         written=files.written,
         brought=files.brought,
     )

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 
 from chalicelib.domain.funder import Funder
+from chalicelib.domain.loan import Mode
 from chalicelib.domain.run import Run
-from chalicelib.flows import deduction_round, due_list, funder_due
+from chalicelib.flows import deduction_round, due_list, funder_due, funder_results
 from chalicelib.flows.ports import Runs
 
 LIST_PATIENCE = timedelta(minutes=30)
@@ -16,7 +17,11 @@ DAYS_BACK = 30
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Desk:
-    """When each job is expected, the channel whose bill is, and the funders whose due files are."""
+    """When each job is expected, the channel whose bill is, and the funders whose files are.
+
+    Those that deduct by themselves send a results file after each of their rounds, be it an empty
+    one, while our list has dues of assisted loans.
+    """
 
     runs: Runs
     channel: str
@@ -46,6 +51,7 @@ def _late(now: datetime, desk: Desk) -> Iterator[str]:
         business_date=today, at=now.time(), runs=desk.runs, funders=desk.funders
     ):
         yield f"{today} {funder_due.job_of(funder_id)}"
+    yield from _results_late(today, now, desk)
     if last and desk.runs.get(yesterday, due_list.JOB) is None:
         yield f"{yesterday} {due_list.JOB}"
     for days_ago in range(1, DAYS_BACK + 1):
@@ -55,6 +61,20 @@ def _late(now: datetime, desk: Desk) -> Iterator[str]:
         for by, job in ((desk.bill_by, f"reconciliation_{desk.channel}"), (desk.close_by, "close")):
             if (day < yesterday or _is_past(by, timedelta(), now)) and not _is_done(day, job, desk):
                 yield f"{day} {job}"
+        yield from _results_late(day, now, desk)
+
+
+def _results_late(day: date, now: datetime, desk: Desk) -> Iterator[str]:
+    listed = desk.runs.get(day, due_list.JOB) if desk.funders else None
+    modes = listed.totals.get("modes", {}) if listed else {}
+    if not any(Mode(mode).funder_deducts for mode in modes):
+        return
+    for funder in (each for each in desk.funders.values() if each.deducts):
+        for round_no, by in enumerate(funder.results_by, start=1):
+            is_past = now >= datetime.combine(day, by, tzinfo=now.tzinfo)
+            run = desk.runs.get(day, funder_results.job_of(funder.funder_id, round_no))
+            if is_past and not funder_results.is_current(run):
+                yield f"{day} {funder_results.job_of(funder.funder_id, round_no)}"
 
 
 def _is_done(business_date: date, job: str, desk: Desk) -> bool:

@@ -40,10 +40,10 @@ def cloud():
 
 
 def _forget_what_was_wired() -> None:
-    from chalicelib import wiring
+    from chalicelib import wiring, wiring_assistance
     from chalicelib.settings import settings
 
     settings.cache_clear()
-    for found in vars(wiring).values():
+    for found in (*vars(wiring).values(), *vars(wiring_assistance).values()):
         if hasattr(found, "cache_clear"):
             found.cache_clear()

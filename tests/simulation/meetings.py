@@ -16,7 +16,6 @@ from botocore.exceptions import ClientError
 from greenlet import getcurrent, greenlet
 
 from app import app
-from chalicelib import wiring
 from chalicelib.flows.early_repayment import request_named
 from infra.local.sample_book import SampleBook
 from tests.simulation.checkers import CHECKERS, Books
@@ -38,7 +37,7 @@ from tests.simulation.staged import Shelf, StagedDay, a_book, a_plan
 from tests.simulation.tasks import Crash
 from tests.simulation.touches import STAGE, call_of, key_of, queue_of
 from tests.simulation.watch import Watch
-from tests.simulation.world import KEPT, World, forget
+from tests.simulation.world import KEPT, WIRED, World, forget
 
 ORDERS_MAX = 20_000
 IS_OVER = "its messages are taken off"
@@ -249,26 +248,28 @@ class Meeting:
     @contextmanager
     def _own_wiring(self) -> Iterator[None]:
         """Give everybody a Lambda of his own: nothing that one has remembered is seen by another."""
-        shared = {
-            name: found
-            for name, found in vars(wiring).items()
+        shared = [
+            (module, name, found)
+            for module in WIRED
+            for name, found in vars(module).items()
             if name not in KEPT and hasattr(found, "cache_clear")
-        }
+        ]
         try:
-            for name, found in shared.items():
-                setattr(wiring, name, partial(self._wired_by, name, found.__wrapped__))
+            for module, name, found in shared:
+                build = found.__wrapped__
+                setattr(module, name, partial(self._wired_by, (module.__name__, name), build))
             yield
         finally:
-            for name, found in shared.items():
-                setattr(wiring, name, found)
+            for module, name, found in shared:
+                setattr(module, name, found)
 
-    def _wired_by(self, name: str, build: Callable[..., Any], *given: Any) -> Any:
+    def _wired_by(self, what: tuple[str, str], build: Callable[..., Any], *given: Any) -> Any:
         if self.current is None:
             return build(*given)
         wired = self._guests[self.current].wired
-        if (name, given) not in wired:
-            wired[name, given] = build(*given)
-        return wired[name, given]
+        if (what, given) not in wired:
+            wired[what, given] = build(*given)
+        return wired[what, given]
 
     # --- what became of it ----------------------------------------------------------------
 

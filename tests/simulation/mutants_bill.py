@@ -125,7 +125,7 @@ RULES = (
         "an unknown order that the bill does not show has failed, nobody is asked",
         Edit(
             f"{DEDUCTION}:close_unknown",
-            "answer = desk.platform.ask(order_no)",
+            "answer = platform.ask(order_no)",
             "answer = Answer(status=AnswerStatus.CLOSED)",
         ),
     ),
@@ -135,7 +135,7 @@ RULES = (
         "an unknown order that never arrived has failed, and is not closed at the platform",
         Edit(
             f"{DEDUCTION}:close_unknown",
-            "answer = desk.platform.close(order_no)",
+            "answer = platform.close(order_no)",
             "pass",
         ),
     ),

@@ -16,7 +16,7 @@ import pynamodb.connection.base
 from cfnlint.decode import decode
 
 from app import app
-from chalicelib import wiring
+from chalicelib import wiring, wiring_assistance
 from chalicelib.adapters import products, signed_http, telemetry
 from chalicelib.adapters.access_tokens import AccessTokens
 from chalicelib.adapters.dynamodb import controls, tables
@@ -59,7 +59,8 @@ SETTINGS = {
 DAYS_BACK = 2
 """No book here is older: looking 30 days back would read nothing, thirty times."""
 
-KEPT = frozenset(("client", "_tables"))
+KEPT = frozenset(("client", "_tables", "catalogue", "dialects"))
+WIRED = (wiring, wiring_assistance)
 """What is wired once for all Lambdas, and holds nothing a dying one could lose."""
 
 
@@ -182,7 +183,7 @@ class World:
         places: list[tuple[Any, str, Any]] = [
             (pynamodb.connection.base, "get_session", lambda: session),
             (wiring, "in_flight", lambda: in_flight),
-            (wiring, "_signed_http", self._signed_http),
+            (wiring, "signed_http", self._signed_http),
             (wiring, "_keys", lambda _platform: OUR_KEYS),
             (wiring, "Breaker", partial(Breaker, monotonic=clock)),
             (wiring, "TokenBucket", partial(TokenBucket, monotonic=clock, sleep=clock.pass_)),
@@ -221,9 +222,10 @@ class World:
 
 def forget() -> None:
     """Forget whatever was wired: the next Lambda is a new one."""
-    for name, found in vars(wiring).items():
-        if name not in KEPT and hasattr(found, "cache_clear"):
-            found.cache_clear()
+    for module in WIRED:
+        for name, found in vars(module).items():
+            if name not in KEPT and hasattr(found, "cache_clear"):
+                found.cache_clear()
 
 
 def arn_of(queue: str) -> str:

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chalicelib.domain.loan import Mode
 from chalicelib.domain.notice import NoticePolicy
 from chalicelib.flows import notices
 from chalicelib.flows.notice_ports import TextMessage
@@ -58,11 +59,31 @@ class TestCollecting:
         report = a_world().collect(
             an_event("LN1"),
             an_event("LN1"),
-            an_event("LN2", mode="loan_assistance"),
+            an_event("LN2", mode="unheard_of"),
             an_event("LN3", event="case_opened"),
         )
 
         assert report == notices.Report(collected=1, repeated=1, left_out=2)
+
+    def test_leaves_the_loans_of_a_funder_that_sends_the_texts_to_it(self):
+        world = a_world()
+        world.policy = NoticePolicy(silent_for=frozenset({"F3"}))
+        for loan_id, funder_id in (("LN1", "F3"), ("LN2", "F1"), ("LN3", "")):
+            world.loans.rows[loan_id] = a_loan(loan_id, funder_id=funder_id)
+        report = world.collect(
+            an_event("LN1", mode="loan_assistance"),
+            an_event("LN2", mode="loan_assistance"),
+            an_event("LN3"),
+            an_event("LN404", mode="loan_assistance"),
+        )
+
+        assert report == notices.Report(collected=3, repeated=0, left_out=1)
+
+    @pytest.mark.parametrize("mode", Mode)
+    def test_tells_the_same_in_every_mode(self, mode):
+        report = a_world().collect(an_event("LN1", mode=mode.value))
+
+        assert report.collected == 1
 
     def test_tells_of_a_settled_loan_that_it_is_settled_and_nothing_else(self):
         world = a_world()
