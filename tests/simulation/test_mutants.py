@@ -19,7 +19,7 @@ FAST = (
     "sent_notice_joined",
     "journal_read_before_head",
 )
-SEEDS_MAX = 12
+SEEDS_MAX = 40
 CROWDED_SEEDS = range(101, 121)
 REACHING_SEEDS = (*range(1, 4), 14, *range(30, 80))
 
