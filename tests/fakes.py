@@ -11,6 +11,7 @@ from datetime import date, datetime, time
 
 from chalicelib.domain.agenda import AgendaRules
 from chalicelib.domain.deduction import Answer, AnswerStatus, Deduction, Order, Skip, Status
+from chalicelib.domain.due_clearance import Clearance
 from chalicelib.domain.funder import Funder
 from chalicelib.domain.loan import Loan, LoanStatus, Mode
 from chalicelib.domain.run import Run
@@ -410,6 +411,19 @@ class FakePlatform:
         return self.ends.get(order_no, Answer(status=AnswerStatus.NOT_EXIST))
 
 
+class AllClear:
+    """Clears every funder's dues, as true due files would."""
+
+    def __init__(self, funders) -> None:
+        self.funders = funders
+
+    def begin(self, *, business_date: date, now: datetime) -> None:
+        """Have nothing to begin."""
+
+    def clear(self, *, business_date: date, now: datetime):
+        return dict.fromkeys(self.funders, Clearance())
+
+
 class World:
     """Every store, queue and platform, and the desks that work with them."""
 
@@ -487,6 +501,7 @@ class World:
             walks=self.walks,
             deductions=self.deductions,
             shards=self.shards,
+            clearing=AllClear(self.funders),
         )
 
     @property

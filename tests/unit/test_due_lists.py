@@ -1,6 +1,7 @@
 """Due lists are files people can read, and a list half written is none."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.adapters.due_lists import S3DueLists, UnservedModeError, line_of, written
+from chalicelib.domain.due import InstalmentDue
+from chalicelib.domain.funder_lines import due_lines
 from chalicelib.domain.money import Components, Money
 from chalicelib.flows.ports import DueLine
 from tests.builders import TODAY
@@ -57,6 +60,25 @@ class TestDueLists:
         write(lists, *lines)
 
         assert read(lists) == [lines[0], lines[2], lines[1]]
+
+    def test_give_back_a_joint_loan_s_funder_and_both_parts_of_each_instalment(self, lists):
+        lines = [
+            InstalmentDue(
+                instalment_no=number,
+                due_on=TODAY,
+                components=Components(principal=Money(100), interest=Money(9)),
+                funder=Components(principal=Money(70), interest=Money(number)),
+            )
+            for number in (1, 2)
+        ]
+        joint = replace(
+            a_line("LN2", mode="joint_lending"),
+            funder_id="F1",
+            instalments=due_lines(loan_id="LN2", lines=lines),
+        )
+        write(lists, joint)
+
+        assert read(lists) == [joint]
 
     def test_are_files_by_mode_and_shard(self, lists, objects):
         write(lists, a_line(), shard=3)
