@@ -17,7 +17,6 @@ FAST = (
     "penalty_one_day_more",
     "words_not_kept",
     "sent_notice_joined",
-    "journal_read_before_head",
 )
 SEEDS_MAX = 40
 CROWDED_SEEDS = range(101, 121)
