@@ -400,6 +400,29 @@ class TestAFileThatIsRefused:
         assert world.take(key, at(12)).outcome is landing.Outcome.QUARANTINED
         assert world.journal.results == {}
 
+    def test_when_no_close_of_day_would_come_by_any_more(self, world):
+        day = TODAY - timedelta(days=31)
+        rows = paid(world, paid_at=f"{day}T09:30:00+08:00")
+
+        assert world.send(*rows, day=day, now=at(12)).outcome is landing.Outcome.QUARANTINED
+        assert world.open_findings == {}
+
+    @pytest.mark.parametrize("round_no", [2, 3])
+    def test_when_it_tells_of_a_round_its_funder_has_not(self, world, round_no):
+        taken = world.send(*paid(world, round=3), round_no=round_no)
+
+        assert taken.outcome is landing.Outcome.QUARANTINED
+        assert taken.reason == "the funder has no such round"
+        assert (world.journal.results, world.open_findings) == ({}, {})
+
+    def test_when_it_is_of_a_round_its_funder_has_not_be_it_empty(self, world):
+        taken = world.send(round_no=3)
+
+        assert (taken.outcome, taken.reason) == (
+            landing.Outcome.QUARANTINED,
+            "the funder has no such round",
+        )
+
     def test_after_too_many_corrections(self, world):
         assert world.send(version=21).outcome is landing.Outcome.QUARANTINED
 
