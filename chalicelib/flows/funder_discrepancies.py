@@ -9,6 +9,9 @@ from chalicelib.domain.reconciliation import Discrepancy
 from chalicelib.flows import discrepancy
 from chalicelib.flows.discrepancy import Keeper
 
+FOUND_IN = "found_in"
+"""The fact that tells what a funder's own deductions show from what it confirms of ours."""
+
 
 def write(
     findings: Iterable[Finding],
@@ -31,7 +34,7 @@ def write(
         standing=[
             each
             for each in of_day(business_date=business_date, funder_id=funder_id, keeper=keeper)
-            if each.facts.get("found_in") == found_in
+            if each.facts[FOUND_IN] == found_in
         ],
         gone="the funder's files no longer show it",
         now=now,
@@ -40,5 +43,9 @@ def write(
 
 
 def of_day(*, business_date: date, funder_id: str, keeper: Keeper) -> Sequence[Discrepancy]:
-    """Read a funder's discrepancies of a day, in whatever state."""
-    return keeper.discrepancies.of_day(business_date, results.channel_of(funder_id))
+    """Read a funder's discrepancies of a day, in whatever state.
+
+    Those of the confirmation of what we deducted stand in the same channel, and are none of these.
+    """
+    standing = keeper.discrepancies.of_day(business_date, results.channel_of(funder_id))
+    return [each for each in standing if FOUND_IN in each.facts]

@@ -9,6 +9,7 @@ import pytest
 from chalicelib.domain.deduction import FailureClass, Status
 from chalicelib.domain.loan import LoanStatus, Mode
 from chalicelib.domain.money import ZERO
+from chalicelib.domain.reconciliation import Discrepancy, Kind
 from chalicelib.flows import (
     assisted_day,
     deduction,
@@ -539,6 +540,22 @@ class TestTheDay:
         compared(world)
 
         assert list(world.open_findings) == [f"amount_differs#{ORDER}"]
+
+    def test_is_not_stopped_by_what_the_funder_says_of_our_deductions(self, world):
+        world.list_dues()
+        confirmed = Discrepancy(
+            business_date=TODAY,
+            channel="funder-F3",
+            kind=Kind.CONFIRMATION_DIFFERS,
+            order_no=ORDER,
+            opened_at=at(9),
+            facts={"note": "differs_there", "reason": "one fen more"},
+        )
+        world.discrepancies.put(confirmed)
+        both_rounds(world, first=paid(world))
+
+        assert compared(world).totals["open"] == 0
+        assert not world.discrepancies.of_day(TODAY, "funder-F3")[0].is_resolved
 
     def test_concludes_nothing_before_all_rounds_are_in(self, world):
         world.list_dues()
