@@ -159,7 +159,9 @@ class TestALineOfAFundersLoan:
     @pytest.mark.parametrize("mode", ["joint_lending", "loan_assistance"])
     def test_becomes_a_loan_under_what_is_agreed_by_then(self, world, mode):
         taken = take(world, a_loan_row(mode=mode, funder_id="F1", funder_share_bps=7_000))
-        world.funders["F1"] = replace(world.funders["F1"], terms=dict.fromkeys((1, 2, 3), FunderTerms()))
+        world.funders["F1"] = replace(
+            world.funders["F1"], terms=dict.fromkeys((1, 2, 3), FunderTerms())
+        )
         take(world, a_loan_row("LN2", mode=mode, funder_id="F1"), key=SECOND_KEY)
         loan = world.loans.rows["LN1"]
 
