@@ -601,6 +601,20 @@ class TestTheDay:
         assert world.runs.rows[TODAY, "assisted_day_F3"].is_complete
 
 
+class TestTheSweep:
+    """What a lost message, or a worker that died once too often, leaves behind (row 83)."""
+
+    def test_brings_a_file_that_nobody_was_told_of(self, world):
+        key = world.put(*paid(world))
+        assisted_day.sweep(now=at(12, 15), desk=world.days)
+
+        (message,) = world.landed._take_all()
+        assert world.take(message.key, at(12, 16)).outcome is landing.Outcome.APPLIED
+        assert message.key == key
+        assisted_day.sweep(now=at(12, 30), desk=world.days)
+        assert world.landed.messages == []
+
+
 class TestWhatKeepsTheDayOpen:
     def open_at(self, world, now):
         days = assisted_day.FunderDays(desk=world.days)

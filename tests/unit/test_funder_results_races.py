@@ -207,6 +207,24 @@ def test_a_version_that_died_and_one_that_came_after_end_as_if_nobody_had(bounda
     assert settled(scene.end()) == settled(both)
 
 
+@pytest.mark.parametrize("boundary", range(0, 60, 3))
+def test_a_version_that_died_for_good_is_finished_by_the_sweep_alone(boundary):
+    """What it has claimed, none but it can finish: the sweep brings it (row 83)."""
+    scene = Scene()
+    first, second = scene.put(1), scene.put(2)
+    dies(scene, lambda: scene.world.take(first, NOON), boundary=boundary)
+    meet(scene, second)
+    for minute in (15, 30, 45):
+        assisted_day.sweep(now=at(12, minute), desk=scene.world.days)
+        for message in scene.world.landed._take_all():
+            meet(scene, message.key)
+
+    assert wrongs(scene.world) == []
+    _, both = calm((1, 2))
+    assert settled(scene.end()) == settled(both)
+    assert scene.world.run_of().totals["loans"]["waiting"] == 0
+
+
 # --- one loan, step by step ---------------------------------------------------------------
 
 
