@@ -188,7 +188,7 @@ def compare(
     """
     left, right = _by_instalment(theirs), _by_instalment(ours)
     tallies = dict.fromkeys(Match, Tally())
-    differences = []
+    differences: list[DueDifference] = []
     for key in sorted(left.keys() | right.keys()):
         found = DueDifference(theirs=left.get(key), ours=right.get(key))
         is_equal = found.theirs == found.ours
