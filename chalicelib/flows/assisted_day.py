@@ -226,7 +226,7 @@ def _findings(
     disputed = {
         each.facts["loan_id"]
         for each in standing
-        if each.facts["found_in"] != job and not each.is_resolved
+        if each.facts[funder_discrepancies.FOUND_IN] != job and not each.is_resolved
     }
     busy = _busy(expected, business_date, funder, desk)
     # A loan in dispute is a discrepancy already: it is not told of twice.

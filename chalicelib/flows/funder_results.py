@@ -113,9 +113,17 @@ def run(*, batch: Batch[ResultLine], funder_id: str, now: datetime, desk: Desk) 
     sheet = _sheet(batch, funder_id=funder_id, now=now, desk=desk)
     told = _told(batch, sheet, desk)
     job = job_of(funder_id, sheet.round_no)
-    desk.runs.start(business_date=sheet.business_date, job=job, at=now)
+    begun = desk.runs.start(business_date=sheet.business_date, job=job, at=now)
     if not desk.runs.claim(business_date=sheet.business_date, job=job, version=batch.version):
         return None
+    if batch.version not in begun.parts:
+        # Before anything is claimed: what these bytes begin, no others under their name can end.
+        desk.runs.put_part(
+            business_date=sheet.business_date,
+            job=job,
+            shard=batch.version,
+            totals={"sha256": batch.sha256},
+        )
     applied = _applied(told, sheet, desk)
     findings = [each.finding for each in applied if each.finding]
     findings += _denied(told, sheet)
@@ -249,7 +257,8 @@ def _check_day(batch: Batch[Any], sheet: Sheet, desk: Desk) -> None:
     file = standing.totals.get("file", {}) if standing else {}
     if file.get("sha256") == batch.sha256:
         return
-    if file.get("version") == batch.version:
+    begun = standing.parts.get(batch.version) if standing else None
+    if begun and begun["sha256"] != batch.sha256:
         raise UnusableFileError(
             Fault(reason="a version is sent once: a correction is the next one")
         )

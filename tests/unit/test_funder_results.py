@@ -319,6 +319,18 @@ class TestACorrection:
 
         assert world.send(a_failure()).outcome is landing.Outcome.QUARANTINED
 
+    def test_takes_back_nothing_that_another_file_shows_as_well(self, world):
+        line = a_result(round=0, funder_trade_no="T-1", principal_fen=5)
+        world.send(line, round_no=1)
+        world.send(line, round_no=2)
+        world.send(round_no=2, version=2)
+        assert world.open_findings == {"missing_here#T-1-LN1": "no_order_of_ours"}
+        assert world.loans.rows["LN1"].hold
+
+        world.send(round_no=1, version=2)
+        assert world.open_findings == {}
+        assert world.loans.rows["LN1"].hold == ""
+
     def test_of_one_round_leaves_what_another_found(self, world):
         world.lend("LN2")
         world.send(more(paid(world)[0]))
