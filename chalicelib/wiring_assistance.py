@@ -134,6 +134,7 @@ def assisted_days() -> assisted_day.Desk:
         due_lists=wiring.due_lists(),
         active_orders=wiring.active_orders(),
         close_unknown=_close_unknown,
+        landed=wiring.queue("files"),
     )
 
 

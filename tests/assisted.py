@@ -25,7 +25,7 @@ from chalicelib.flows import (
     posting,
 )
 from tests.builders import PRODUCT, TODAY, a_cut, a_loan, at
-from tests.fakes import FakePlatform
+from tests.fakes import FakePlatform, FakeQueue
 from tests.fakes_files import FileWorld, OneByOne, a_file
 
 FUNDER = Funder(funder_id="F3", name="草原信托", deductions_url="http://127.0.0.1:1/v1/deductions")
@@ -45,6 +45,7 @@ class AssistedWorld(FileWorld):
         super().__init__()
         self.funder_platform = FakePlatform(self.outside)
         self.funders = {FUNDER.funder_id: FUNDER}
+        self.landed = FakeQueue(self.outside)
 
     @property
     def deducting(self) -> deduction.Desk:
@@ -96,6 +97,7 @@ class AssistedWorld(FileWorld):
             due_lists=self.due_lists,
             active_orders=self.active_orders,
             close_unknown=partial(deduction.close_unknown, desk=self.deducting),
+            landed=self.landed,
         )
 
     @property

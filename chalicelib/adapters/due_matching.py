@@ -1,6 +1,6 @@
 """Compare a funder's due file with our own list at any size: only differences leave the engine."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from chalicelib.adapters.file_screen import sound
 from chalicelib.adapters.file_spool import NotPlainError, Opened
 from chalicelib.adapters.funder_layouts import DUE, NINE_AMOUNTS
 from chalicelib.domain.due_comparison import (
+    NAMED_MAX,
     DueComparison,
     DueDifference,
     Match,
@@ -36,6 +37,15 @@ BOTH = (
     " on t.loan_id = o.loan_id and t.instalment_no = o.instalment_no"
     " where t.loan_id is null or o.loan_id is null or "
     + " or ".join(f"t.{name} <> o.{name}" for name in FIELDS)
+)
+
+MATCH = (
+    f"case when their_due_on is null then '{Match.ONLY_OURS}'"
+    f" when our_due_on is null then '{Match.ONLY_THEIRS}' else '{Match.DIFFERS}' end"
+)
+SIDES = ", ".join(
+    f"coalesce(sum({' + '.join(f'{side}_{name}' for name in DUE.control)}), 0)"
+    for side in ("their", "our")
 )
 
 
@@ -64,7 +74,7 @@ def as_file(made: Callable[[], Iterable[DueLine]]) -> DueFile:
     )
 
 
-def match(*, theirs: DueFile, ours: DueFile) -> DueComparison:
+def match(*, theirs: DueFile, ours: DueFile, named_max: int = NAMED_MAX) -> DueComparison:
     """Compare two due lists, as `due_comparison.compare` does, in the memory of one engine.
 
     Without the engine they are compared row by row, in the memory of all their lines.
@@ -73,22 +83,28 @@ def match(*, theirs: DueFile, ours: DueFile) -> DueComparison:
     """
     if is_here():
         try:
-            return _matched(theirs, ours)
+            return _matched(theirs, ours, named_max)
         except NotPlainError:
             pass  # the row reader says which line it is
-    return compare(theirs=theirs.lines(), ours=ours.lines())
+    return compare(theirs=theirs.lines(), ours=ours.lines(), named_max=named_max)
 
 
-def _matched(theirs: DueFile, ours: DueFile) -> DueComparison:
+def _matched(theirs: DueFile, ours: DueFile, named_max: int) -> DueComparison:
     with engine() as found:
         rows = [_load(found, "theirs", theirs), _load(found, "ours", ours)]
         sums = [Money(int(found.one(WHOLE, table))) for table in ("theirs", "ours")]
         found.make("differing", DIFFERING, BOTH)
         differences = tuple(
             DueDifference(theirs=_line(row[:2], row[2::2]), ours=_line(row[:2], row[3::2]))
-            for row in found.rows("*", f"differing order by {KEY}")
+            for row in found.rows("*", f"differing order by {KEY} limit {named_max}")
         )
-    return _tallied(differences, rows=rows, sums=sums)
+        differing = {
+            Match(told): Tally(count=count, theirs=Money(int(their)), ours=Money(int(our)))
+            for told, count, their, our in found.rows(
+                f"{MATCH}, count(*), {SIDES}", "differing group by 1"
+            )
+        }
+    return _tallied(differences, differing, rows=rows, sums=sums)
 
 
 def _load(found: Engine, table: str, file: DueFile) -> int:
@@ -123,12 +139,14 @@ def _line(key: tuple[Any, ...], values: tuple[Any, ...]) -> DueLine | None:
 
 
 def _tallied(
-    differences: tuple[DueDifference, ...], *, rows: list[int], sums: list[Money]
+    differences: tuple[DueDifference, ...],
+    differing: Mapping[Match, Tally],
+    *,
+    rows: list[int],
+    sums: list[Money],
 ) -> DueComparison:
-    """Count what differs; what is left over of both lists is equal, and must be the same."""
-    tallies = dict.fromkeys(Match, Tally())
-    for difference in differences:
-        tallies[difference.match] += difference.tally
+    """Add what differs; what is left over of both lists is equal, and must be the same."""
+    tallies = {**dict.fromkeys(Match, Tally()), **differing}
     theirs, ours = rows
     both = tallies[Match.DIFFERS].count
     equal = (

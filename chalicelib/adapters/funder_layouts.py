@@ -106,8 +106,9 @@ RESULTS = Layout(
     make=ResultLine,
     control=WHOLE,
     broken_rules=incomplete_result,
-    # What a borrower wished (round 0) and a round may both have touched an instalment.
-    key=("loan_id", "instalment_no", "round"),
+    # A borrower may pay twice of one instalment on one day, in two trades (round 0), and a line of
+    # yesterday's round may come late beside today's.
+    key=("loan_id", "instalment_no", "round", "funder_trade_no"),
     columns=(
         loan_id,
         instalment_no,

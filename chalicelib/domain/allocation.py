@@ -117,6 +117,7 @@ def _paid_in_part(
 
     Where there was none yet (on the due date, in the grace days) it goes on counting from where
     it did: after the grace days it counts from the due date, also on what a part payment left.
+    Nor does it count twice of the days before an earlier payment that is told of only later.
     """
     if position.instalment_no != line.instalment_no:
         position = Position(instalment_no=line.instalment_no)
@@ -126,5 +127,7 @@ def _paid_in_part(
         principal_paid=position.principal_paid + part.principal,
         interest_paid=position.interest_paid + part.interest,
         penalty_carried=penalty - part.penalty,
-        penalty_from=max(as_of, line.due_on) if penalty else position.penalty_from,
+        penalty_from=max(as_of, position.penalty_from or line.due_on, line.due_on)
+        if penalty
+        else position.penalty_from,
     )

@@ -48,10 +48,13 @@ NO_VERDICT = Clearance(reason=SkipReason.FUNDER_FILE_MISSING)
 
 
 def verdict_of(compared: DueComparison, *, tolerance_bps: int) -> Verdict:
-    """Judge by how many instalments differ: over the tolerance nothing of the file is believed."""
-    if not compared.differences:
+    """Judge by how many instalments differ: over the tolerance nothing of the file is believed.
+
+    Nor where they are so many that not all are named: then nobody knows whom to hold alone.
+    """
+    if not compared.differing:
         return Verdict.GO
-    if compared.differing_bps > tolerance_bps:
+    if compared.differing_bps > tolerance_bps or compared.left_out:
         return Verdict.HOLD_ALL
     return Verdict.HOLD_LOANS
 
@@ -67,7 +70,8 @@ def held_of(compared: DueComparison) -> Mapping[str, str]:
 def facts_of(compared: DueComparison) -> Mapping[str, Any]:
     """Write counts and fen of both sides as plain data."""
     return {
-        "differing": len(compared.differences),
+        "differing": compared.differing,
+        "left_out": compared.left_out,
         "differing_bps": compared.differing_bps,
         "theirs_fen": compared.theirs.fen,
         "ours_fen": compared.ours.fen,

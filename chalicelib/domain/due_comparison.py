@@ -11,6 +11,10 @@ from chalicelib.domain.money import ZERO, Money, total
 COMPARED = ("due_on", *(field.name for field in fields(NineAmounts)))
 """The date and the nine amounts."""
 
+NAMED_MAX = 100_000
+"""So many differences of one file are named; the others are counted: two lists that differ
+everywhere, by one rate reckoned otherwise, are as large as the lists."""
+
 
 class Match(StrEnum):
     """What two due lists say of one instalment."""
@@ -133,7 +137,11 @@ def _amount(line: DueLine | None, name: str) -> Money:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DueComparison:
-    """What two lists have in common and what not; differences are in order of loan, instalment."""
+    """What two lists have in common and what not.
+
+    `differences` are in order of loan and instalment, the first of them where they are many;
+    `tallies` count all.
+    """
 
     tallies: Mapping[Match, Tally]
     differences: tuple[DueDifference, ...]
@@ -155,25 +163,37 @@ class DueComparison:
         )
 
     @property
+    def differing(self) -> int:
+        """How many instalments differ, those that are not named too."""
+        return sum(tally.count for match, tally in self.tallies.items() if match is not Match.EQUAL)
+
+    @property
+    def left_out(self) -> int:
+        """How many differences are counted and not named."""
+        return self.differing - len(self.differences)
+
+    @property
     def differing_bps(self) -> int:
         """Say how many of 10,000 instalments of either list differ, rounded up: none is hidden."""
         count = sum(tally.count for tally in self.tallies.values())
-        return -(-10_000 * len(self.differences) // count) if count else 0
+        return -(-10_000 * self.differing // count) if count else 0
 
 
-def compare(*, theirs: Iterable[DueLine], ours: Iterable[DueLine]) -> DueComparison:
-    """Compare two lists in which each (loan, instalment) stands once.
+def compare(
+    *, theirs: Iterable[DueLine], ours: Iterable[DueLine], named_max: int = NAMED_MAX
+) -> DueComparison:
+    """Compare two lists in which each (loan, instalment) stands once; name so many differences.
 
     :raises ValueError: if one stands twice in a list.
     """
     left, right = _by_instalment(theirs), _by_instalment(ours)
     tallies = dict.fromkeys(Match, Tally())
-    differences = []
+    differences: list[DueDifference] = []
     for key in sorted(left.keys() | right.keys()):
         found = DueDifference(theirs=left.get(key), ours=right.get(key))
         is_equal = found.theirs == found.ours
         tallies[Match.EQUAL if is_equal else found.match] += found.tally
-        if not is_equal:
+        if not is_equal and len(differences) < named_max:
             differences.append(found)
     return DueComparison(tallies=tallies, differences=tuple(differences))
 
@@ -189,5 +209,5 @@ def _by_instalment(lines: Iterable[DueLine]) -> dict[tuple[str, int], DueLine]:
 
 
 def difference_lines(differences: Iterable[DueDifference]) -> Iterator[DifferenceLine]:
-    """Tell all differences field by field: the lines of the differences file."""
+    """Tell differences field by field: the lines of the differences file."""
     return (line for difference in differences for line in difference.lines)

@@ -77,6 +77,11 @@ class Funder:
             raise ValueError(f"{self.funder_id}: results_by are up to three times, in clock order")
 
     @property
+    def lends_jointly(self) -> bool:
+        """Whether what we deduct can be split with it: both parts have somewhere to go."""
+        return bool(self.account and self.platform_account)
+
+    @property
     def deducts(self) -> bool:
         """Whether it deducts its loans by itself."""
         return bool(self.deductions_url)

@@ -212,7 +212,16 @@ def _judge_recorded(told: Told, record: Deduction) -> Wished:
 def _unmatched(told: Told) -> Wished:
     if not told.paid:
         return Wished()
-    return Wished(finding=_finding(told, Kind.MISSING_HERE, "no_order_of_ours", told.trade_no))
+    return Wished(finding=_finding(told, Kind.MISSING_HERE, "no_order_of_ours", trade_of(told)))
+
+
+def trade_of(told: Told) -> str:
+    """Name a trade at one loan: a funder may have one number for what several loans paid.
+
+    >>> trade_of(Told(loan_id="LN7", business_date=date(2026, 11, 24), round_no=0, trade_no="T1", lines=()))
+    'T1-LN7'
+    """
+    return f"{told.trade_no}-{told.loan_id}"
 
 
 # --- what people see ----------------------------------------------------------------------

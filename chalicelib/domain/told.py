@@ -19,6 +19,7 @@ from chalicelib.domain.reconciliation import paid_on
 CLOCKS_DIFFER = timedelta(minutes=5)
 DAYS_LATE_MAX = 31
 UNNAMED = "UNNAMED"
+NO_SUCH_ROUND = "the funder has no such round"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -106,8 +107,13 @@ def _told(key: tuple[str, date, int, str], group: Sequence[ResultLine]) -> Told:
     )
 
 
-def why_unusable(line: ResultLine, *, business_date: date) -> tuple[str, str]:
-    """Name the column of a line that cannot be of this file, and why; two empty texts if all can."""
+def why_unusable(line: ResultLine, *, business_date: date, rounds: int) -> tuple[str, str]:
+    """Name the column of a line that cannot be of this file, and why; two empty texts if all can.
+
+    `rounds` is how many the funder deducts in.
+    """
+    if line.round > rounds:
+        return "round", NO_SUCH_ROUND
     if line.status is ResultStatus.FAILED:
         return "", ""
     if line.paid_at is None or not line.funder_trade_no:

@@ -20,7 +20,7 @@ from chalicelib.flows import active_orders as borrowers_orders
 from chalicelib.flows import due_list, funder_discrepancies, funder_results, landing
 from chalicelib.flows.active_orders import ActiveOrders
 from chalicelib.flows.file_ports import CloseUnknown
-from chalicelib.flows.ports import DueLine, DueLists
+from chalicelib.flows.ports import DueLine, DueLists, LandedMessage, Queue
 
 DAYS_SWEPT = 2
 CLOSES_MAX = 100
@@ -29,13 +29,14 @@ CLOSES_MAX = 100
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Desk:
-    """All that funders' days are held against ours with."""
+    """All that funders' days are held against ours with; `landed` brings a file to who takes it in."""
 
     results: funder_results.Desk
     files: landing.Desk
     due_lists: DueLists
     active_orders: ActiveOrders
     close_unknown: CloseUnknown
+    landed: Queue[LandedMessage]
 
 
 class AlsoOpen(Protocol):
@@ -85,7 +86,11 @@ def job_of(funder_id: str) -> str:
 
 
 def sweep(*, now: datetime, desk: Desk) -> int:
-    """Go on with what waits of today and yesterday, and compare what is told of whole by now."""
+    """Go on with what waits of today and yesterday, and compare what is told of whole by now.
+
+    A file without an end is brought again: nobody was told of it, or its worker died once too
+    often, and what it has claimed none but it can finish.
+    """
     waiting = 0
     for days_ago in range(DAYS_SWEPT):
         business_date = now.date() - timedelta(days=days_ago)
@@ -93,6 +98,10 @@ def sweep(*, now: datetime, desk: Desk) -> int:
             business_date=business_date, now=now, desk=desk.results, files=desk.files
         )
         for funder in desk.results.funders.values():
+            folder = f"{funder_results.folder_of(funder.funder_id)}/{business_date:%Y%m%d}/"
+            desk.landed.put(
+                LandedMessage(key=key) for key in landing.untaken(folder=folder, desk=desk.files)
+            )
             compared = desk.results.runs.get(business_date, job_of(funder.funder_id))
             if compared is None:
                 compare(business_date=business_date, funder=funder, now=now, desk=desk)
@@ -217,7 +226,7 @@ def _findings(
     disputed = {
         each.facts["loan_id"]
         for each in standing
-        if each.facts["found_in"] != job and not each.is_resolved
+        if each.facts[funder_discrepancies.FOUND_IN] != job and not each.is_resolved
     }
     busy = _busy(expected, business_date, funder, desk)
     # A loan in dispute is a discrepancy already: it is not told of twice.

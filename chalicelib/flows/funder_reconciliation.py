@@ -18,6 +18,7 @@ from chalicelib.flows import (
     discrepancy,
     due_list,
     file_versions,
+    funder_discrepancies,
     landing,
     reconciliation,
     repayment_file,
@@ -254,7 +255,7 @@ def _apply(*, batch: Batch[ConfirmationLine], funder_id: str, now: datetime, des
         found=confirmation.discrepancies(
             judged=judged, business_date=batch.business_date, channel=channel, at=now
         ),
-        standing=desk.reconciling.discrepancies.of_day(batch.business_date, channel),
+        standing=_standing(funder_id, batch.business_date, desk),
         gone=f"not found again with version {batch.version} of the confirmation",
         now=now,
         keeper=desk.reconciling,
@@ -353,8 +354,10 @@ def open_discrepancies(*, business_date: date, funder_id: str, desk: Desk) -> in
 
 
 def _open(funder_id: str, business_date: date, desk: Desk) -> int:
-    return len(
-        reconciliation.unresolved(
-            business_date=business_date, channel=channel_of(funder_id), desk=desk.reconciling
-        )
-    )
+    return sum(not each.is_resolved for each in _standing(funder_id, business_date, desk))
+
+
+def _standing(funder_id: str, business_date: date, desk: Desk) -> Sequence[Discrepancy]:
+    """Read what confirmations have shown; what a funder's own deductions show is not theirs."""
+    standing = desk.reconciling.discrepancies.of_day(business_date, channel_of(funder_id))
+    return [each for each in standing if funder_discrepancies.FOUND_IN not in each.facts]

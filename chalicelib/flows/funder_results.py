@@ -17,7 +17,7 @@ from chalicelib.domain.deduction import NO_ROUND, Deduction, Status
 from chalicelib.domain.funder import Funder, ResultLine
 from chalicelib.domain.funder_results import Finding
 from chalicelib.domain.run import Run
-from chalicelib.domain.told import Told, told_by_loan, why_unusable
+from chalicelib.domain.told import NO_SUCH_ROUND, Told, told_by_loan, why_unusable
 from chalicelib.flows import funder_discrepancies, landing, told_orders
 from chalicelib.flows.file_ports import (
     CallsInFlight,
@@ -35,6 +35,8 @@ VERSIONS_MAX = 20
 """More corrections of one file are a misunderstanding for people to clear up."""
 
 LOANS_AT_ONCE = 100
+DAYS_BACK = 30
+"""So long the close of day comes back to a day that is open."""
 
 
 class StillInWorkError(Exception):
@@ -90,7 +92,7 @@ def take(
     :raises StillInWorkError: if a later version is being applied.
     """
     sheet = _sheet(batch, funder_id=funder_id, now=now, desk=desk)
-    told = _told(batch, sheet)
+    told = _told(batch, sheet, desk)
     _check_day(batch, sheet, desk)
     run(batch=batch, funder_id=funder_id, now=now, desk=desk)
     # Asked again: a later version may have come while this one was worked.
@@ -109,11 +111,19 @@ def run(*, batch: Batch[ResultLine], funder_id: str, now: datetime, desk: Desk) 
     :raises CrowdedLoanError: if a loan could not be claimed for the crowd; the others are done.
     """
     sheet = _sheet(batch, funder_id=funder_id, now=now, desk=desk)
-    told = _told(batch, sheet)
+    told = _told(batch, sheet, desk)
     job = job_of(funder_id, sheet.round_no)
-    desk.runs.start(business_date=sheet.business_date, job=job, at=now)
+    begun = desk.runs.start(business_date=sheet.business_date, job=job, at=now)
     if not desk.runs.claim(business_date=sheet.business_date, job=job, version=batch.version):
         return None
+    if batch.version not in begun.parts:
+        # Before anything is claimed: what these bytes begin, no others under their name can end.
+        desk.runs.put_part(
+            business_date=sheet.business_date,
+            job=job,
+            shard=batch.version,
+            totals={"sha256": batch.sha256},
+        )
     applied = _applied(told, sheet, desk)
     findings = [each.finding for each in applied if each.finding]
     findings += _denied(told, sheet)
@@ -217,13 +227,14 @@ def _file_of(business_date: date, round_no: int) -> str:
     return f"{business_date:%Y%m%d}-r{round_no}-v"
 
 
-def _told(batch: Batch[ResultLine], sheet: Sheet) -> Sequence[Told]:
+def _told(batch: Batch[ResultLine], sheet: Sheet, desk: Desk) -> Sequence[Told]:
     """Read what the file says, loan by loan; a line that cannot be of it spoils it."""
+    rounds = len(rounds_of(desk.funders[sheet.funder_id]))
     faults, lines = [], []
     for line in batch.lines():
         if line.record is None:
             continue
-        column, reason = why_unusable(line.record, business_date=sheet.business_date)
+        column, reason = why_unusable(line.record, business_date=sheet.business_date, rounds=rounds)
         if reason:
             faults.append(Fault(line=line.number, column=column, reason=reason))
         lines.append(line.record)
@@ -235,13 +246,19 @@ def _told(batch: Batch[ResultLine], sheet: Sheet) -> Sequence[Told]:
 def _check_day(batch: Batch[Any], sheet: Sheet, desk: Desk) -> None:
     if batch.business_date > sheet.now.date():
         raise UnusableFileError(Fault(reason="of a day to come"))
+    if sheet.now.date() - batch.business_date > timedelta(days=DAYS_BACK):
+        # No close of day would come by: what is found there would be nobody's, and open for ever.
+        raise UnusableFileError(Fault(reason=f"of a day more than {DAYS_BACK} days ago"))
+    if batch.round_no not in rounds_of(desk.funders[sheet.funder_id]):
+        raise UnusableFileError(Fault(reason=NO_SUCH_ROUND))
     if batch.version > VERSIONS_MAX:
         raise UnusableFileError(Fault(reason=f"more than {VERSIONS_MAX} versions"))
     standing = desk.runs.get(batch.business_date, job_of(sheet.funder_id, sheet.round_no))
     file = standing.totals.get("file", {}) if standing else {}
     if file.get("sha256") == batch.sha256:
         return
-    if file.get("version") == batch.version:
+    begun = standing.parts.get(batch.version) if standing else None
+    if begun and begun["sha256"] != batch.sha256:
         raise UnusableFileError(
             Fault(reason="a version is sent once: a correction is the next one")
         )

@@ -131,10 +131,17 @@ def _objections(record: LoanLine, seen: set[str], desk: Desk) -> Iterator[tuple[
         yield "funder_id", "a funder belongs to every loan but a self-operated one"
     elif record.funder_id and record.funder_id not in desk.funders:
         yield "funder_id", "no such funder"
+    elif record.funder_id and not _is_of_its_kind(desk.funders[record.funder_id], record.mode):
+        yield "funder_id", "not agreed with the funder: it has no part in such loans"
     elif record.mode is Mode.SELF_OPERATED and record.funder_share_bps:
         yield "funder_share_bps", "nobody has a share of a self-operated loan"
     if record.first_due_on <= record.disbursed_on:
         yield "first_due_on", "not after the disbursement"
+
+
+def _is_of_its_kind(funder: Funder, mode: Mode) -> bool:
+    """Whether a funder can have such a loan: else nobody would deduct it, or its part go nowhere."""
+    return funder.deducts if mode.funder_deducts else funder.lends_jointly
 
 
 def _cut(record: LoanLine, desk: Desk) -> Cut:

@@ -155,7 +155,7 @@ def settle(*, told: Told, known: Sequence[Deduction], sheet: Sheet) -> Applied:
     for _ in range(CLAIMS_MAX):
         loan = sheet.books.loans.get(told.loan_id)
         if loan is None or not sheet.is_own(loan):
-            found = results.foreign(told, told.trade_no or sheet.order_no(told.loan_id))
+            found = results.foreign(told, results.trade_of(told))
             return Applied(state=State.DISPUTED, finding=found)
         record = _record_of(loan.slot, sheet) if loan.slot else None
         if record:  # whoever recorded it died before he posted it

@@ -41,3 +41,18 @@ def test_is_decoded_once(house, key):
 
     assert quarantined(house) == [key]
     assert wiring.object_store().read(f"quarantine/{key}") == b"bytes of this very file"
+
+
+def test_row_83_events_of_many_files_twice_out_of_order_and_of_files_that_are_gone(house):
+    keys = [f"in/elsewhere/{name}.csv" for name in "abc"]
+    for key in keys[:2]:
+        wiring.object_store().write(key, b"bytes of this very file")
+
+    def event(key, name="ObjectCreated:Put"):
+        return {"eventName": name, "s3": {"object": {"key": key}}}
+
+    records = [*map(event, reversed(keys)), event(keys[0]), event(keys[1], "ObjectRemoved:Delete")]
+    house.invoke("file_landed", json.dumps({"Records": records}))
+    house.invoke("file_landed", json.dumps({"Records": records[:1]}))
+
+    assert quarantined(house) == keys[:2]

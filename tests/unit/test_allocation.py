@@ -236,6 +236,14 @@ class TestPositionAfter:
             penalty_carried=Money(10_00), penalty_from=date(2026, 3, 10)
         )
 
+    def test_counts_no_day_twice_where_an_earlier_payment_is_told_of_later(self):
+        account = Account()
+        account.pay(Money(4_00), date(2026, 3, 10))
+        account.pay(Money(1_00), date(2026, 3, 7))
+        assert account.position == Position(
+            penalty_carried=Money(9_00), penalty_from=date(2026, 3, 10)
+        )
+
     def test_adds_up_part_payments_of_one_instalment(self):
         account = Account()
         for _ in range(2):

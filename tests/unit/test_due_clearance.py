@@ -46,6 +46,16 @@ def test_without_tolerance_one_line_holds_the_whole_file():
     assert verdict_of(compare(theirs=differing(1), ours=OURS), tolerance_bps=0) is Verdict.HOLD_ALL
 
 
+def test_more_differences_than_are_named_hold_the_whole_file_whatever_the_tolerance():
+    compared = compare(theirs=differing(3), ours=OURS, named_max=2)
+
+    assert verdict_of(compared, tolerance_bps=10_000) is Verdict.HOLD_ALL
+    assert (facts_of(compared)["differing"], facts_of(compared)["left_out"]) == (3, 1)
+    assert verdict_of(compare(theirs=differing(3), ours=OURS), tolerance_bps=10_000) is (
+        Verdict.HOLD_LOANS
+    )
+
+
 def test_an_empty_file_of_an_empty_list_lets_all_go():
     assert verdict_of(compare(theirs=[], ours=[]), tolerance_bps=0) is Verdict.GO
 

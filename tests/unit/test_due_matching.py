@@ -53,6 +53,21 @@ def test_the_engine_finds_what_is_found_on_paper(theirs, ours):
     assert expected.rows == len(theirs)
 
 
+@given(lists(), lists(), st.integers(0, 2))
+@settings(max_examples=30)
+def test_what_is_too_much_to_be_named_is_counted_all_the_same(theirs, ours, named_max):
+    whole = compare(theirs=theirs, ours=ours)
+    expected = replace(whole, differences=whole.differences[:named_max])
+
+    assert compare(theirs=theirs, ours=ours, named_max=named_max) == expected
+    assert (
+        match(theirs=as_file(lambda: theirs), ours=as_file(lambda: ours), named_max=named_max)
+        == expected
+    )
+    assert expected.left_out == max(0, len(whole.differences) - named_max)
+    assert expected.differing_bps == whole.differing_bps
+
+
 @given(lists(), lists())
 @settings(max_examples=20)
 def test_comparing_the_other_way_round_swaps_the_sides(theirs, ours):

@@ -15,6 +15,7 @@ from chalicelib.flows import (
     early_repayment,
     forwarding,
     funder_results,
+    landing,
     our_orders,
     sweep,
 )
@@ -217,8 +218,26 @@ class TestTheNextResultsFile:
         world = a_world()
         world.send(a_result(round=0, principal_fen=5, funder_trade_no="T-404"))
 
-        assert world.open_findings == {"missing_here#T-404": "no_order_of_ours"}
-        assert world.loans.rows["LN1"].hold == "discrepancy missing_here#T-404"
+        assert world.open_findings == {"missing_here#T-404-LN1": "no_order_of_ours"}
+        assert world.loans.rows["LN1"].hold == "discrepancy missing_here#T-404-LN1"
+
+    def test_with_one_trade_over_two_loans_holds_both(self):
+        world = a_world()
+        world.lend("LN2")
+        trade = {"round": 0, "principal_fen": 5, "funder_trade_no": "T-404"}
+        world.send(a_result("LN1", **trade), a_result("LN2", **trade))
+
+        assert set(world.open_findings) == {f"missing_here#T-404-{no}" for no in ("LN1", "LN2")}
+        assert all(world.loans.rows[no].hold for no in ("LN1", "LN2"))
+
+    def test_in_two_trades_of_one_instalment_is_two_lines_of_one_file(self):
+        world = a_world()
+        taken = world.send(
+            *(a_result(round=0, principal_fen=fen, funder_trade_no=f"T-{fen}") for fen in (5, 7))
+        )
+
+        assert taken.outcome is landing.Outcome.APPLIED
+        assert set(world.open_findings) == {"missing_here#T-5-LN1", "missing_here#T-7-LN1"}
 
     def test_does_not_take_an_earlier_trade_of_the_same_amount_for_it(self):
         world = a_world("succeed", "timeout_before_charge")

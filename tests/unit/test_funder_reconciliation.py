@@ -5,11 +5,18 @@ from datetime import date
 
 import pytest
 
+from chalicelib.domain import funder_results as results
 from chalicelib.domain.deduction import AnswerStatus
 from chalicelib.domain.funder import Agreement
 from chalicelib.domain.money import Money
 from chalicelib.domain.reconciliation import DiscrepancyState, Kind
-from chalicelib.flows import day_close, discrepancy, funder_reconciliation, sweep
+from chalicelib.flows import (
+    day_close,
+    discrepancy,
+    funder_discrepancies,
+    funder_reconciliation,
+    sweep,
+)
 from chalicelib.flows.file_ports import FileState
 from chalicelib.flows.landing import Outcome
 from tests.builders import TODAY, at
@@ -242,6 +249,26 @@ class TestTheConfirmation:
         assert close(world).is_closed
         states = {each.state for each in world.discrepancies.of_day(TODAY, CHANNEL)}
         assert states == {DiscrepancyState.RESOLVED}
+
+    def test_takes_back_nothing_that_the_funder_s_own_deductions_show(self):
+        """A funder may lend with us and deduct other loans by itself: one channel, two finders."""
+        world = a_settled_day()
+        finding = results.Finding(
+            kind=Kind.MISSING_HERE, note="no_order_of_ours", loan_id="LN1", order_no="T-1-LN1"
+        )
+        funder_discrepancies.write(
+            [finding],
+            funder_id=F1,
+            business_date=TODAY,
+            found_in="results_F1_r1",
+            now=tomorrow(9),
+            keeper=world.reconciling,
+        )
+
+        answers(world, agreeing(our_lines(world)))
+
+        assert set(open_ones(world)) == {"T-1-LN1"}
+        assert world.loans.rows["LN1"].hold == "discrepancy missing_here#T-1-LN1"
 
     def test_of_an_older_version_changes_nothing(self):
         world = a_settled_day()

@@ -9,6 +9,7 @@ import pytest
 from chalicelib.domain.deduction import FailureClass, Status
 from chalicelib.domain.loan import LoanStatus, Mode
 from chalicelib.domain.money import ZERO
+from chalicelib.domain.reconciliation import Discrepancy, Kind
 from chalicelib.flows import (
     assisted_day,
     deduction,
@@ -318,6 +319,18 @@ class TestACorrection:
 
         assert world.send(a_failure()).outcome is landing.Outcome.QUARANTINED
 
+    def test_takes_back_nothing_that_another_file_shows_as_well(self, world):
+        line = a_result(round=0, funder_trade_no="T-1", principal_fen=5)
+        world.send(line, round_no=1)
+        world.send(line, round_no=2)
+        world.send(round_no=2, version=2)
+        assert world.open_findings == {"missing_here#T-1-LN1": "no_order_of_ours"}
+        assert world.loans.rows["LN1"].hold
+
+        world.send(round_no=1, version=2)
+        assert world.open_findings == {}
+        assert world.loans.rows["LN1"].hold == ""
+
     def test_of_one_round_leaves_what_another_found(self, world):
         world.lend("LN2")
         world.send(more(paid(world)[0]))
@@ -399,6 +412,29 @@ class TestAFileThatIsRefused:
 
         assert world.take(key, at(12)).outcome is landing.Outcome.QUARANTINED
         assert world.journal.results == {}
+
+    def test_when_no_close_of_day_would_come_by_any_more(self, world):
+        day = TODAY - timedelta(days=31)
+        rows = paid(world, paid_at=f"{day}T09:30:00+08:00")
+
+        assert world.send(*rows, day=day, now=at(12)).outcome is landing.Outcome.QUARANTINED
+        assert world.open_findings == {}
+
+    @pytest.mark.parametrize("round_no", [2, 3])
+    def test_when_it_tells_of_a_round_its_funder_has_not(self, world, round_no):
+        taken = world.send(*paid(world, round=3), round_no=round_no)
+
+        assert taken.outcome is landing.Outcome.QUARANTINED
+        assert taken.reason == "the funder has no such round"
+        assert (world.journal.results, world.open_findings) == ({}, {})
+
+    def test_when_it_is_of_a_round_its_funder_has_not_be_it_empty(self, world):
+        taken = world.send(round_no=3)
+
+        assert (taken.outcome, taken.reason) == (
+            landing.Outcome.QUARANTINED,
+            "the funder has no such round",
+        )
 
     def test_after_too_many_corrections(self, world):
         assert world.send(version=21).outcome is landing.Outcome.QUARANTINED
@@ -517,6 +553,22 @@ class TestTheDay:
 
         assert list(world.open_findings) == [f"amount_differs#{ORDER}"]
 
+    def test_is_not_stopped_by_what_the_funder_says_of_our_deductions(self, world):
+        world.list_dues()
+        confirmed = Discrepancy(
+            business_date=TODAY,
+            channel="funder-F3",
+            kind=Kind.CONFIRMATION_DIFFERS,
+            order_no=ORDER,
+            opened_at=at(9),
+            facts={"note": "differs_there", "reason": "one fen more"},
+        )
+        world.discrepancies.put(confirmed)
+        both_rounds(world, first=paid(world))
+
+        assert compared(world).totals["open"] == 0
+        assert not world.discrepancies.of_day(TODAY, "funder-F3")[0].is_resolved
+
     def test_concludes_nothing_before_all_rounds_are_in(self, world):
         world.list_dues()
         world.send(round_no=1)
@@ -559,6 +611,20 @@ class TestTheDay:
         assisted_day.sweep(now=at(20, 15), desk=world.days)
 
         assert world.runs.rows[TODAY, "assisted_day_F3"].is_complete
+
+
+class TestTheSweep:
+    """What a lost message, or a worker that died once too often, leaves behind (row 83)."""
+
+    def test_brings_a_file_that_nobody_was_told_of(self, world):
+        key = world.put(*paid(world))
+        assisted_day.sweep(now=at(12, 15), desk=world.days)
+
+        (message,) = world.landed._take_all()
+        assert world.take(message.key, at(12, 16)).outcome is landing.Outcome.APPLIED
+        assert message.key == key
+        assisted_day.sweep(now=at(12, 30), desk=world.days)
+        assert world.landed.messages == []
 
 
 class TestWhatKeepsTheDayOpen:

@@ -11,7 +11,7 @@ from chalicelib.domain.deduction import Status
 from chalicelib.domain.funder import ResultLine, ResultStatus
 from chalicelib.domain.money import Money
 from chalicelib.domain.told import Told, told_by_loan
-from chalicelib.flows import assisted_day, deduction, told_orders
+from chalicelib.flows import assisted_day, deduction, landing, told_orders
 from chalicelib.flows.funder_results import StillInWorkError
 from chalicelib.flows.ports import AskMessage
 from chalicelib.flows.told_orders import Sheet
@@ -205,6 +205,47 @@ def test_a_version_that_died_and_one_that_came_after_end_as_if_nobody_had(bounda
     assert wrongs(scene.world) == []
     _, both = calm((1, 2))
     assert settled(scene.end()) == settled(both)
+
+
+def test_other_bytes_end_nothing_that_a_version_began_and_its_own_put_back_do():
+    """Replaced in the bucket while its worker lies dead (row 68): it still holds loans."""
+    boundaries, end = calm((1,))
+    began = 0
+    for boundary in range(boundaries):
+        scene = Scene()
+        key = scene.put(1)
+        bodies = scene.world.objects.bodies
+        whole = bodies[key], bodies[f"{key}.ok"]
+        dies(scene, lambda: scene.world.take(key, NOON), boundary=boundary)  # noqa: B023
+        slots = [loan.slot for loan in scene.world.loans.rows.values() if loan.slot]
+        if any(slot.request == "20261124-r1-v1" for slot in slots):
+            began += 1
+            scene.world.put(version=1)
+            assert scene.world.take(key, NOON).outcome is landing.Outcome.QUARANTINED
+        bodies[key], bodies[f"{key}.ok"] = whole
+        scene.deliver(key)
+
+        assert wrongs(scene.world) == [], boundary
+        assert settled(scene.end()) == settled(end), boundary
+    assert began
+
+
+@pytest.mark.parametrize("boundary", range(0, 60, 3))
+def test_a_version_that_died_for_good_is_finished_by_the_sweep_alone(boundary):
+    """What it has claimed, none but it can finish: the sweep brings it (row 83)."""
+    scene = Scene()
+    first, second = scene.put(1), scene.put(2)
+    dies(scene, lambda: scene.world.take(first, NOON), boundary=boundary)
+    meet(scene, second)
+    for minute in (15, 30, 45):
+        assisted_day.sweep(now=at(12, minute), desk=scene.world.days)
+        for message in scene.world.landed._take_all():
+            meet(scene, message.key)
+
+    assert wrongs(scene.world) == []
+    _, both = calm((1, 2))
+    assert settled(scene.end()) == settled(both)
+    assert scene.world.run_of().totals["loans"]["waiting"] == 0
 
 
 # --- one loan, step by step ---------------------------------------------------------------

@@ -140,18 +140,28 @@ class TestABadLine:
         assert world.borrowers.rows["B1"] == book["borrowers"]["B1"]
 
 
+NOT_SUCH_LOANS = "not agreed with the funder: it has no part in such loans"
+
+
 class TestALineOfAFundersLoan:
+    """Of F1 that lends in both ways, F2 that lends jointly, F3 that deducts by itself."""
+
     @pytest.fixture
     def world(self):
         world = FileWorld()
         world.served_modes = frozenset(Mode)
-        world.funders["F1"] = replace(FUNDER, terms={1: FunderTerms(), 2: FunderTerms()})
+        both = replace(FUNDER, deductions_url="https://funder.example/v1/deductions")
+        world.funders["F1"] = replace(both, terms={1: FunderTerms(), 2: FunderTerms()})
+        world.funders["F2"] = replace(FUNDER, funder_id="F2")
+        world.funders["F3"] = replace(both, funder_id="F3", account="", platform_account="")
         return world
 
     @pytest.mark.parametrize("mode", ["joint_lending", "loan_assistance"])
     def test_becomes_a_loan_under_what_is_agreed_by_then(self, world, mode):
         taken = take(world, a_loan_row(mode=mode, funder_id="F1", funder_share_bps=7_000))
-        world.funders["F1"] = replace(FUNDER, terms=dict.fromkeys((1, 2, 3), FunderTerms()))
+        world.funders["F1"] = replace(
+            world.funders["F1"], terms=dict.fromkeys((1, 2, 3), FunderTerms())
+        )
         take(world, a_loan_row("LN2", mode=mode, funder_id="F1"), key=SECOND_KEY)
         loan = world.loans.rows["LN1"]
 
@@ -164,6 +174,8 @@ class TestALineOfAFundersLoan:
         [
             ({"mode": "joint_lending", "funder_id": "F9"}, "funder_id", "no such funder"),
             ({"mode": "loan_assistance", "funder_id": "F9"}, "funder_id", "no such funder"),
+            ({"mode": "joint_lending", "funder_id": "F3"}, "funder_id", NOT_SUCH_LOANS),
+            ({"mode": "loan_assistance", "funder_id": "F2"}, "funder_id", NOT_SUCH_LOANS),
             (
                 {"mode": "joint_lending", "funder_id": ""},
                 "funder_id",
