@@ -6,15 +6,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from chalicelib import wiring
+from chalicelib import wiring, wiring_funders
 from chalicelib.domain.deduction import Answer, Deduction, Skip, Status
 from chalicelib.domain.due import Due
-from chalicelib.domain.loan import Loan, Schedule, Slot
+from chalicelib.domain.funder_results import channel_of
+from chalicelib.domain.loan import Loan, Mode, Schedule, Slot
 from chalicelib.domain.money import Money
 from chalicelib.domain.run import Tally
-from chalicelib.flows import borrower_loans
+from chalicelib.flows import borrower_loans, day_close
 from chalicelib.settings import settings
-from infra.local import controls
+from infra.local import controls, funder_proof
 from infra.local.borrowers import of_borrowers
 from infra.local.cloud import STAGE, Cloud
 
@@ -37,20 +38,48 @@ def of_runs(business_date: date) -> dict[str, Any]:
 
 def of_day(cloud: Cloud, business_date: date) -> dict[str, Any]:
     """Gather a day of the local cloud: its runs, its texts, what it cost, and the proof."""
-    journal = [
-        record
-        for record in wiring.books().journal.of_day(business_date)
-        if isinstance(record, Deduction)
-    ]
+    records = list(wiring.books().journal.of_day(business_date))
+    journal = [record for record in records if isinstance(record, Deduction)]
+    runs = of_runs(business_date)
+    proof = _proof(cloud, business_date, journal)
+    funders = funder_proof.of_day(cloud, business_date, journal)
+    proof["funders"] = funders
+    proof["holds"] = proof["holds"] and all(each["holds"] for each in funders.values())
     return {
         "date": business_date.isoformat(),
-        "runs": of_runs(business_date),
+        "runs": runs,
+        "is_closed": runs.get(day_close.JOB, {}).get("state") == "complete",
+        "lenders": _lenders(records),
         "repayments": _repayments(journal),
         "discrepancies": _discrepancies(business_date),
         "texts": _texts(cloud),
         "write_units": _write_units(cloud, journal),
-        "proof": _proof(cloud, business_date, journal),
+        "proof": proof,
     }
+
+
+def _lenders(records: Sequence[Deduction | Skip]) -> dict[str, Any]:
+    """Count what became of the day by mode and funder: taken, failed, left out and why."""
+    heads = wiring.books().loans.get_many(sorted({record.loan_id for record in records}))
+    found: dict[str, dict[str, Tally]] = defaultdict(lambda: defaultdict(Tally))
+    for record in records:
+        funder_id = heads[record.loan_id].funder_id if record.loan_id in heads else ""
+        if isinstance(record, Skip):
+            end, amount = f"skipped {record.reason}", record.listed
+        else:
+            end, amount = record.result.status.lower(), record.amount
+        found[f"{record.mode} {funder_id}".strip()][end] += Tally(count=1, amount=amount)
+    return {
+        lender: {
+            end: {"count": tally.count, "amount_fen": tally.amount.fen}
+            for end, tally in sorted(ends.items(), key=_place_of_end)
+        }
+        for lender, ends in sorted(found.items())
+    }
+
+
+def _place_of_end(item: tuple[str, Tally]) -> tuple[bool, bool, str]:
+    return item[0].startswith("skipped"), item[0] != "succeeded", item[0]
 
 
 def _repayments(journal: Sequence[Deduction]) -> dict[str, Any]:
@@ -66,9 +95,10 @@ def _repayments(journal: Sequence[Deduction]) -> dict[str, Any]:
 
 
 def _discrepancies(business_date: date) -> list[dict[str, str]]:
-    channel = settings().channel
+    channels = [settings().channel, *map(channel_of, sorted(wiring_funders.catalogue()))]
     return [
         {
+            "channel": channel,
             "class": found.kind.value,
             "order_no": found.order_no,
             "state": found.state.value,
@@ -76,6 +106,7 @@ def _discrepancies(business_date: date) -> list[dict[str, str]]:
             "there": str(found.there or "-"),
             "reason": found.reason,
         }
+        for channel in channels
         for found in wiring.reconciling().discrepancies.of_day(business_date, channel)
     ]
 
@@ -84,7 +115,10 @@ def _discrepancies(business_date: date) -> list[dict[str, str]]:
 
 
 def _proof(cloud: Cloud, business_date: date, journal: Sequence[Deduction]) -> dict[str, Any]:
-    """Hold the journal against what the payment platform really charged, order by order."""
+    """Hold the journal against what the payment platform really charged us, order by order.
+
+    What funders have deducted under accounts of their own is in their proofs.
+    """
     ledger = controls.ask(cloud.payment_url, f"ledger?date={business_date.isoformat()}")
     charges: dict[str, list[int]] = defaultdict(list)
     for charge in ledger["charges"]:
@@ -92,7 +126,7 @@ def _proof(cloud: Cloud, business_date: date, journal: Sequence[Deduction]) -> d
     posted = {
         record.order_no: record.amount.fen
         for record in journal
-        if record.result.status is Status.SUCCEEDED
+        if record.result.status is Status.SUCCEEDED and not Mode(record.mode).funder_deducts
     }
     twice = sorted(no for no, amounts in charges.items() if len(amounts) > 1)
     phantom = sorted(no for no in posted if no not in charges)
@@ -171,7 +205,10 @@ def _scenario_of(message: Mapping[str, Any]) -> str:
 def as_text(found: Mapping[str, Any]) -> str:
     """Write the report of a day."""
     lines = [f"Business day {found['date']}", "", runs_as_text(found["runs"]), ""]
-    lines += ["Early repayment 主动还款"]
+    lines += ["By mode and funder 按模式与资金方"]
+    for lender, ends in found["lenders"].items():
+        lines += [f"  {lender}", *(_row(f"  {end}", _tally(tally)) for end, tally in ends.items())]
+    lines += ["", "Early repayment 主动还款"]
     lines += [_row(name, _tally(tally)) for name, tally in found["repayments"].items()] or [
         _row("none", "")
     ]
@@ -179,7 +216,8 @@ def as_text(found: Mapping[str, Any]) -> str:
     lines += [
         _row(
             f"{found['class']} {found['state']}",
-            f"{found['order_no']}: {found['here']} here, {found['there']} there",
+            f"{found['channel']}  {found['order_no']}: {found['here']} here,"
+            f" {found['there']} there",
         )
         for found in found["discrepancies"]
     ] or [_row("none", "")]
@@ -209,9 +247,19 @@ def as_text(found: Mapping[str, Any]) -> str:
             f"{len(proof['charged_not_posted']):>6} 笔,"
             f" {len(proof['of_these_held_as_unknown'])} of them held as unknown",
         ),
-        _row("", "the proof holds" if proof["holds"] else "THE PROOF DOES NOT HOLD"),
     ]
+    for funder_id, told in proof["funders"].items():
+        lines += ["", *funder_proof.as_lines(funder_id, told)]
+    lines += ["", *_end(found)]
     return "\n".join(lines)
+
+
+def _end(found: Mapping[str, Any]) -> list[str]:
+    if found["proof"]["holds"]:
+        return ["THE PROOF HOLDS: the ledgers agree to the fen, order by order"]
+    if found["is_closed"]:
+        return ["THE PROOF DOES NOT HOLD"]
+    return ["THE PROOF DOES NOT HOLD; the day is not closed, what is told later is still to come"]
 
 
 def runs_as_text(runs: Mapping[str, Any]) -> str:

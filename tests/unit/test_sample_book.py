@@ -11,7 +11,8 @@ from itertools import groupby
 import pytest
 
 from infra.local import sample_book
-from infra.local.sample_book import BUCKETS, OUTCOMES, make
+from infra.local.lenders import OUTCOMES
+from infra.local.sample_book import BUCKETS, make
 from simulators.outcomes import SLOW
 from simulators.payment_platform import OUTCOMES as KNOWN_OUTCOMES
 
