@@ -21,7 +21,7 @@ from infra.local.sample_book import SampleBook
 
 QUIET_POLLS = 3
 POLL_SECONDS = 0.3
-QUIET_SECONDS_MAX = 120.0
+QUIET_SECONDS_MAX = 300.0
 
 
 class StepFailedError(Exception):

@@ -75,7 +75,7 @@ LENDERS = (
         place=1,
         mode="joint_lending",
         funder_id="F1",
-        per_hundred=25,
+        per_hundred=32,
         shares_bps=(7_000, 3_333, 9_001),
         outcomes=OUTCOMES_OF_JOINT_LOANS,
     ),

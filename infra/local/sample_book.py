@@ -157,7 +157,7 @@ def make_all(
     """Make up a book of each lender, in proportion to so many loans of our own.
 
     >>> [len(book.loans) for book in make_all(loans=320, seed=7, business_date=date(2026, 11, 24))]
-    [320, 80, 42, 103]
+    [320, 103, 42, 103]
     """
     return tuple(
         make(
