@@ -21,7 +21,8 @@ from infra.local.sample_book import SampleBook
 
 QUIET_POLLS = 3
 POLL_SECONDS = 0.3
-QUIET_SECONDS_MAX = 300.0
+QUIET_SECONDS_MAX = 480.0
+"""Longer than a queue hides what a worker was cut off with on a slow machine: six time-outs."""
 
 
 class StepFailedError(Exception):

@@ -178,4 +178,6 @@ class TestTheProof:
         records = wiring.books().journal.get_many(planted)
         assert {no for no, each in records.items() if each.result.split_pending} == set(planted)
         assert not list(wiring.split_repairs().all())
-        assert found["runs"]["reconciliation_main"]["totals"]["classes"]["split_differs"]["rows"] == 0
+        assert (
+            found["runs"]["reconciliation_main"]["totals"]["classes"]["split_differs"]["rows"] == 0
+        )
