@@ -51,6 +51,7 @@ def steps(business_date: date) -> Iterator[Step]:
     yield Step(at=today(11, 30), name="corrected_results", what="it corrects what it told wrong")
     yield Step(at=today(12), name="early_repayment", what="borrowers pay early, through the API")
     yield Step(at=today(12, 10), name="release_texts", what="texts")
+    yield Step(at=today(15, 45), name="sweep", what="whether round 1 is over")
     yield Step(at=today(16), name="open_round_2", what="round 2")
     yield from _texts_and_sweep(today, 16)
     yield Step(at=today(17), name="results_2", what="results of the funder's round 2")
