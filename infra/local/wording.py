@@ -9,6 +9,9 @@ from chalicelib.domain.loan import Loan, Schedule, Slot
 from chalicelib.domain.money import Money
 from chalicelib.flows import borrower_loans
 
+OF_FUNDERS = ("funder_", "results_", "assisted_day_")
+"""Jobs of files between a funder and us begin so."""
+
 UNTOLD = frozenset(("key", "sha256", "lines", "differing_bps", "ties"))
 """Facts of a run that say little to people."""
 
@@ -70,8 +73,8 @@ def _run_lines(job: str, run: Mapping[str, Any]) -> list[str]:
         lines.append(
             row_as_text("", "the totals tie" if totals["ties"] else "THE TOTALS DO NOT TIE")
         )
-    elif words := ", ".join(_in_words(totals)):
-        lines[0] += f"  {words}"
+    elif job.startswith(OF_FUNDERS):
+        lines[0] = f"{lines[0]}  {', '.join(_in_words(totals))}".rstrip()
     return lines
 
 
@@ -81,13 +84,15 @@ def _in_words(facts: Mapping[str, Any]) -> Iterator[str]:
         if name in UNTOLD or not fact:
             continue
         if isinstance(fact, Mapping):
-            yield from (
-                [f"{name} {tally_as_text(fact).strip()}"] if "count" in fact else _in_words(fact)
-            )
+            yield from [f"{name} {_in_short(fact)}"] if "count" in fact else _in_words(fact)
         elif name.endswith("_fen"):
             yield f"{name.removesuffix('_fen')} {Money(fact)} 元"
         else:
             yield f"{name} {fact}"
+
+
+def _in_short(tally: Mapping[str, int]) -> str:
+    return f"{tally['count']} 笔 {Money(tally['amount_fen'])} 元"
 
 
 def tally_as_text(tally: Mapping[str, int]) -> str:
