@@ -1,6 +1,7 @@
 """The environment, read once.  Every number that is nobody's law is a setting here."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import time
 from functools import cache
@@ -11,7 +12,7 @@ from chalicelib.domain.agenda import AgendaRules
 from chalicelib.domain.loan import Mode
 from chalicelib.domain.window import SendWindow
 
-BUILT_MODES = frozenset({Mode.SELF_OPERATED})
+BUILT_MODES = frozenset(Mode)
 
 
 class MissingSettingError(Exception):
@@ -31,6 +32,8 @@ class Settings:
     of the same: on AWS the stage, behind a domain of one's own nothing.  `window` is when
     rounds may send, `active_window` when borrowers may pay: neither reaches over midnight.
     `repayments_by` is when funders are told what was collected, whatever has no end by then.
+    `funder_urls` are the addresses of funders that deduct by themselves, where this stage has other
+    ones than the catalogue.
     """
 
     stage: str
@@ -57,6 +60,7 @@ class Settings:
     text_pause_seconds: int
     text_signature: str
     served_modes: frozenset[Mode]
+    funder_urls: Mapping[str, str]
     rules: AgendaRules
     list_at: time
     round_at: tuple[time, ...]
@@ -83,6 +87,8 @@ class Settings:
             raise IllegalSettingError(
                 "JWKS_URL is https: who could change the keys, could be anybody"
             )
+        if not all(_is_trusted(url, stage=self.stage) for url in self.funder_urls.values()):
+            raise IllegalSettingError("FUNDER_URLS is ID=https://…, one after the other")
 
     @classmethod
     def from_environ(cls) -> Self:
@@ -117,6 +123,7 @@ class Settings:
             served_modes=frozenset(
                 Mode(mode) for mode in os.environ.get("SERVED_MODES", "self_operated").split(",")
             ),
+            funder_urls=_by_name(os.environ.get("FUNDER_URLS", "")),
             rules=AgendaRules(
                 remind_days_before=tuple(
                     int(days) for days in os.environ.get("REMIND_DAYS_BEFORE", "3,1").split(",")
@@ -138,6 +145,16 @@ class Settings:
                 closes=time.fromisoformat(os.environ.get("ACTIVE_UNTIL", "23:59:59")),
             ),
         )
+
+
+def _by_name(text: str) -> Mapping[str, str]:
+    """Read what is given by name.
+
+    >>> _by_name("F3=https://three.example/v1/deductions, F4=https://four.example")["F4"]
+    'https://four.example'
+    """
+    pairs = (each.strip().partition("=") for each in text.split(",") if each.strip())
+    return {name: value for name, _, value in pairs}
 
 
 def _is_trusted(url: str, *, stage: str) -> bool:

@@ -147,14 +147,14 @@ def funder_platform(funder_id: str) -> PaymentPlatform | None:
     """Reach a funder's deduction interface: our platform's language, its own address and keys.
 
     It does not notify us: what its answer leaves open is asked after, or told by its results.
+    Where it is may differ from stage to stage.
     """
     funder = assisted().get(funder_id)
     if funder is None:
         return None
+    url = settings().funder_urls.get(funder_id, funder.deductions_url)
     return HttpPaymentPlatform(
-        http=wiring.signed_http(
-            f"funder-{funder_id}", funder.deductions_url.removesuffix(DEDUCTIONS_PATH)
-        ),
+        http=wiring.signed_http(f"funder-{funder_id}", url.removesuffix(DEDUCTIONS_PATH)),
         bucket=TokenBucket(settings().payment_calls_per_second),
         notify_url="",
         breaker=Breaker(),

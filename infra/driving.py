@@ -15,11 +15,10 @@ from chalicelib.adapters.dynamodb.controls import PAUSE_SEEN_SECONDS
 from chalicelib.adapters.wall_clock import SHANGHAI, wall_clock
 from chalicelib.flows import borrower_loans
 from chalicelib.settings import settings
-from infra.files import file_record, put
+from infra.files import file_record
 from infra.local import (
     business_day,
     cloud,
-    controls,
     dead_letters,
     office,
     report,
@@ -80,7 +79,7 @@ def demo(options: argparse.Namespace) -> int:
     finally:
         if not options.keep:
             _say(down(options))
-    return 0 if found["proof"]["holds"] else 1
+    return 0 if found["proof"]["holds"] and found["is_closed"] else 1
 
 
 def doctor(options: argparse.Namespace) -> int:
@@ -123,26 +122,29 @@ def _answers(url: str) -> bool:
 
 def seed(options: argparse.Namespace) -> str:
     business_date = _date_of(options)
-    book = sample_book.make(loans=options.loans, seed=options.seed, business_date=business_date)
-    says = (
-        f"book      {len(book.loans)} loans of"
-        f" {len({loan.borrower_id for loan in book.loans})} borrowers,"
-        f" {len(book.due())} due or overdue on {business_date}"
+    books = sample_book.make_all(
+        loans=options.loans, seed=options.seed, business_date=business_date
     )
+    says = "\n".join(_book_as_text(book) for book in books)
     if getattr(options, "dry_run", False):
-        return says + f"\nwould go  {sample_book.key(book)}"
+        return says + "".join(f"\nwould go  {sample_book.key(book)}" for book in books)
     running = office.local_cloud()
     evening = datetime.combine(business_date, datetime.min.time(), wall_clock().tzinfo)
     business_day.set_clock(running, evening - timedelta(hours=4))
-    scripts = [
-        {"agreement_no": agreement_no, "outcomes": outcomes}
-        for agreement_no, outcomes in book.scripts.items()
-    ]
-    controls.tell(running.payment_url, "scripts", {"scripts": scripts})
-    put(sample_book.key(book), sample_book.loans_csv(book), sample_book.manifest(book))
+    for book in books:
+        business_day.land(running, book)
     business_day.wait_until_quiet(running)
-    record = file_record(sample_book.key(book))
-    return f"{says}\nintake    {record}"
+    taken = [file_record(sample_book.key(book)) for book in books]
+    return "\n".join([says, *(f"intake    {record}" for record in taken)])
+
+
+def _book_as_text(book: sample_book.SampleBook) -> str:
+    lender = f"{book.lender.mode} {book.lender.funder_id}".strip()
+    return (
+        f"book      {lender:<19} {len(book.loans):>4} loans of"
+        f" {len({loan.borrower_id for loan in book.loans})} borrowers,"
+        f" {len(book.due())} due or overdue on {book.business_date}"
+    )
 
 
 def run_day(options: argparse.Namespace) -> str:

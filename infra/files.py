@@ -24,6 +24,7 @@ from infra.local import (
     cloud,
     office,
     report,
+    wording,
 )
 from infra.local.office import CommandError, business_now
 
@@ -76,7 +77,7 @@ def reconcile(options: argparse.Namespace) -> Any:
         files=wiring.files(),
     )
     found = {job: report.of_runs(options.date)[job]}
-    return found if options.json else report.runs_as_text(found)
+    return found if options.json else wording.runs_as_text(found)
 
 
 def put(key: str, body: bytes, manifest: bytes) -> None:

@@ -11,6 +11,7 @@ from chalicelib.flows import borrower_loans
 from infra.local import (
     dead_letters,
     report,
+    wording,
 )
 from infra.local.office import CommandError, business_now
 
@@ -22,7 +23,7 @@ def runs(options: argparse.Namespace) -> Any:
     business_date = options.date or _last_with_runs(today)
     if options.json:
         return report.of_runs(business_date)
-    return f"{business_date}\n{report.runs_as_text(report.of_runs(business_date))}"
+    return f"{business_date}\n{wording.runs_as_text(report.of_runs(business_date))}"
 
 
 def _last_with_runs(today: date) -> date:
@@ -45,7 +46,7 @@ def loan(options: argparse.Namespace) -> Any:
     if options.json:
         owed = {"as_of": today, "amount": dues.amount, "dpd": dues.dpd, "lines": dues.lines}
         return {"loan": found, "owed": owed, "deductions": deductions, "schedule": schedule}
-    return report.loan_as_text(found, schedule, dues, deductions)
+    return wording.loan_as_text(found, schedule, dues, deductions)
 
 
 def order(options: argparse.Namespace) -> Any:
@@ -61,7 +62,7 @@ def order(options: argparse.Namespace) -> Any:
     answer = wiring.payment_platform().ask(options.order_no)
     if options.json:
         return {"journal": record, "slot": slot, "platform": answer}
-    return report.order_as_text(options.order_no, record, slot, answer)
+    return wording.order_as_text(options.order_no, record, slot, answer)
 
 
 def dlq(options: argparse.Namespace) -> str:

@@ -10,7 +10,10 @@ from cfnlint.decode import decode
 from pynamodb.models import Model
 
 from chalicelib.adapters.dynamodb.tables import TABLES
+from chalicelib.adapters.funders import read
+from chalicelib.domain.loan import Mode
 from chalicelib.settings import Settings
+from infra.local import office
 from infra.local.deployment import PARAMETERS_FROM_ENVIRON
 from infra.local.packaging import package
 
@@ -144,6 +147,17 @@ class TestWhatMustSurvive:
         for secret in of_type(DATA, "AWS::SecretsManager::Secret").values():
             assert "SecretString" not in secret["Properties"]
             assert secret["Properties"]["GenerateSecretString"]["SecretStringTemplate"] == "{}"
+
+    def test_each_funder_that_deducts_has_one_for_our_key(self):
+        secrets = {
+            sub(one["Properties"]["Name"])
+            for one in of_type(DATA, "AWS::SecretsManager::Secret").values()
+        }
+        deducting = {
+            f"afterloan/${{Stage}}/funder-{no}" for no, one in read().items() if one.deducts
+        }
+
+        assert deducting == {name for name in secrets if "/funder-" in name}
 
 
 class TestTables:
@@ -338,6 +352,16 @@ class TestConfiguration:
         assert {name for one in scopes for name in one.get("lambda_functions", {})} <= set(
             functions
         )
+
+    def test_serves_all_modes_where_nobody_is_charged_and_in_production_what_is_said(self):
+        serves = {
+            stage: set(one["Modes"].split(",")) for stage, one in APP["Mappings"]["Serves"].items()
+        }
+
+        assert serves == {"local": set(Mode), "test": set(Mode), "prod": {Mode.SELF_OPERATED}}
+        assert {stage: set(modes.split(",")) for stage, modes in office.SERVES.items()} == {
+            stage: serves[stage] for stage in office.SERVES
+        }
 
     def test_gives_each_stage_its_name_and_production_no_test_clock(self):
         assert tuple(CONFIG["stages"]) == STAGES

@@ -1,26 +1,29 @@
 """What borrowers do on the driven day: they pay early, through the API, as an app would.
 
-Everybody is one of the day's list: some whose deduction failed pay what is due, some who have
-paid settle, and some pay a part ahead, cut again both ways.
+Everybody is one of the day's list, some of each lender's: some whose deduction failed pay what is
+due, some who have paid settle, and some pay a part ahead, cut again both ways.
 """
 
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
-from itertools import islice
+from itertools import groupby, islice
 from typing import Any
 
 import urllib3
 
 from chalicelib import wiring
 from chalicelib.domain.deduction import Deduction, Status
+from chalicelib.domain.loan import Mode
 from chalicelib.flows import deduction_round
+from chalicelib.flows.ports import DueLine
 from chalicelib.settings import settings
 from infra.local import controls, office
 from infra.local.cloud import STAGE, Cloud
 
 OF_EACH = 3
+OF_EACH_FUNDER = 1
 PART_FEN = 1_000_00
 
 _pool = urllib3.PoolManager(timeout=urllib3.Timeout(connect=2.0, read=30.0), retries=False)
@@ -51,57 +54,75 @@ def repay(cloud: Cloud, business_date: date) -> int:
     return sum(_repay(cloud, api, wanted) for wanted in _wishes(cloud, api, business_date))
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Tried:
+    """The loans of one lender that round 1 tried, with their borrowers, in the order of the loans."""
+
+    funder_id: str
+    failed: tuple[tuple[str, str], ...]
+    paid: tuple[tuple[str, str], ...]
+
+
 def _wishes(cloud: Cloud, api: str, business_date: date) -> Iterator[Wanted]:
-    failed, paid = _by_result(business_date)
-    for loan_id, borrower_id in islice(failed, OF_EACH):
-        yield Wanted(loan_id=loan_id, borrower_id=borrower_id, body={"kind": "instalment"})
-    parts: list[tuple[str, str, list[str]]] = []
-    settling = 0
-    for loan_id, borrower_id in paid:
+    for tried in _by_lender(business_date):
+        of_each = OF_EACH_FUNDER if tried.funder_id else OF_EACH
+        for loan_id, borrower_id in islice(tried.failed, of_each):
+            yield Wanted(loan_id=loan_id, borrower_id=borrower_id, body={"kind": "instalment"})
+        yield from _ahead(cloud, api, tried, of_each)
+
+
+def _ahead(cloud: Cloud, api: str, tried: Tried, of_each: int) -> Iterator[Wanted]:
+    """Let some who have paid settle, and some pay a part ahead, cut again in one way after the other."""
+    settling = parts = 0
+    for loan_id, borrower_id in tried.paid:
+        if settling == of_each and parts == 2 * of_each:
+            return
         loan = _call(cloud, api, borrower_id, "GET", f"/v1/loans/{loan_id}")
-        if settling < OF_EACH and "full" in loan["kinds"]:
+        if settling < of_each and "full" in loan["kinds"]:
             settling += 1
             yield Wanted(loan_id=loan_id, borrower_id=borrower_id, body={"kind": "full"})
-        elif len(parts) < 2 * OF_EACH and "partial" in loan["kinds"]:
-            parts.append((loan_id, borrower_id, loan["recuts"]))
-            least = loan["limits"]["amount_min_fen"]
-            most = loan["limits"]["amount_max_fen"]
+        elif parts < 2 * of_each and "partial" in loan["kinds"]:
+            parts += 1
+            limits = loan["limits"]
+            amount_fen = max(limits["amount_min_fen"], min(PART_FEN, limits["amount_max_fen"]))
+            recut = loan["recuts"][parts % len(loan["recuts"])]
             yield Wanted(
                 loan_id=loan_id,
                 borrower_id=borrower_id,
-                body={
-                    "kind": "partial",
-                    "amount_fen": max(least, min(PART_FEN, most)),
-                    "recut": loan["recuts"][len(parts) % len(loan["recuts"])],
-                },
+                body={"kind": "partial", "amount_fen": amount_fen, "recut": recut},
             )
 
 
-def _by_result(
-    business_date: date,
-) -> tuple[Iterator[tuple[str, str]], Iterator[tuple[str, str]]]:
-    """Part the day's list by what round 1 made of it, in the order of the loans."""
+def _by_lender(business_date: date) -> Iterator[Tried]:
+    """Part the day's list by lender, and by what round 1 made of it."""
     lines = [
         line
         for shard in range(settings().agenda_shards)
         for line in wiring.due_lists().read(business_date=business_date, round_no=1, shard=shard)
     ]
-    lines.sort(key=lambda line: line.loan_id)
     orders = {
         line.loan_id: deduction_round.message_of(line, business_date, 1).order_no for line in lines
     }
     records = wiring.books().journal.get_many(list(orders.values()))
+    heads = wiring.books().loans.get_many(list(orders))
 
-    def ended(*codes: str, status: Status) -> Iterator[tuple[str, str]]:
-        return (
-            (line.loan_id, line.borrower_id)
-            for line in lines
-            if (record := records.get(orders[line.loan_id]))
-            and record.result.status is status
-            and record.result.failure_code in codes
+    def ended(code: str, status: Status, among: Sequence[DueLine]) -> Iterator[tuple[str, str]]:
+        for line in among:
+            record = records.get(orders[line.loan_id])
+            if record and (record.result.status, record.result.failure_code) == (status, code):
+                yield line.loan_id, line.borrower_id
+
+    def lender(line: DueLine) -> str:
+        return heads[line.loan_id].funder_id
+
+    lines.sort(key=lambda line: (lender(line), line.loan_id))
+    for funder_id, group in groupby(lines, key=lender):
+        of_lender = tuple(group)
+        yield Tried(
+            funder_id=funder_id,
+            failed=tuple(ended("INSUFFICIENT_FUNDS", Status.FAILED, of_lender)),
+            paid=tuple(ended("", Status.SUCCEEDED, of_lender)),
         )
-
-    return ended("INSUFFICIENT_FUNDS", status=Status.FAILED), ended("", status=Status.SUCCEEDED)
 
 
 def _repay(cloud: Cloud, api: str, wanted: Wanted) -> int:
@@ -114,7 +135,17 @@ def _repay(cloud: Cloud, api: str, wanted: Wanted) -> int:
     )
     if started["amount_fen"] != quote["amount_fen"]:
         raise RefusedByTheApiError(f"{wanted.loan_id}: {started} is not as quoted: {quote}")
+    if recut := wanted.body.get("recut"):
+        _tell_second_lender(cloud, wanted.loan_id, started["order_no"], recut)
     return 1
+
+
+def _tell_second_lender(cloud: Cloud, loan_id: str, order_no: str, recut: str) -> None:
+    """Say how a joint loan's schedule is cut again: no file between the two companies says it."""
+    loan = wiring.books().loans.get(loan_id)
+    if loan and loan.mode is Mode.JOINT_LENDING:
+        told = {"loan_id": loan_id, "order_no": order_no, "recut": recut}
+        controls.tell(cloud.funder_url, "recuts", told)
 
 
 def _call(

@@ -106,6 +106,11 @@ class Cloud:
         return f"http://{LOOPBACK}:{self.ports.funder}"
 
     @property
+    def funder_urls(self) -> str:
+        """Say where the one simulator takes the orders of each funder that deducts by itself."""
+        return f"F3={self.funder_url}/v1/deductions"
+
+    @property
     def issuer_url(self) -> str:
         return f"http://{LOOPBACK}:{self.ports.issuer}"
 

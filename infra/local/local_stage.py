@@ -10,6 +10,9 @@ from typing import Any
 from infra.local.cloud import STAGE, Cloud
 
 BATCH_ACTIONS = {"sqs:SendMessage": "sqs:SendMessageBatch", "sns:Publish": "sns:PublishBatch"}
+SIGNED_WITH = {"payment-platform": "payment", "sms-platform": "sms", "funder-F3": "funder"}
+"""The folder of each platform's keys, by the name of its secret."""
+
 PAGE_KEY_BYTES = 64
 
 
@@ -29,11 +32,11 @@ def put_secrets(cloud: Cloud) -> None:
     """Put the platforms' keys and the pages' key; the same again makes no new version."""
     client = cloud.client("secretsmanager")
     public = {}
-    for name in ("payment", "sms"):
-        given = json.loads((cloud.keys_of(name) / "merchant.json").read_text())
+    for name, folder in SIGNED_WITH.items():
+        given = json.loads((cloud.keys_of(folder) / "merchant.json").read_text())
         ours = {key: given[key] for key in ("key_id", "private_key_pem")}
-        _put_secret(client, f"afterloan/{STAGE}/{name}-platform", json.dumps(ours))
-        public[f"{name}-platform"] = given["platform_public_keys"]
+        _put_secret(client, f"afterloan/{STAGE}/{name}", json.dumps(ours))
+        public[name] = given["platform_public_keys"]
     _put_secret(client, f"afterloan/{STAGE}/public-keys", json.dumps(public, sort_keys=True))
     pages = f"afterloan/{STAGE}/pages"
     if "current" not in json.loads(client.get_secret_value(SecretId=pages)["SecretString"]):

@@ -8,11 +8,15 @@ import boto3
 
 from chalicelib import wiring
 from chalicelib.adapters.wall_clock import wall_clock
+from chalicelib.domain.loan import Mode
+from chalicelib.settings import BUILT_MODES
 from infra.local.cloud import ACCOUNT, EXCHANGE_BUCKET, REGION, STAGE, Cloud, Ports, home_of
 from infra.local.processes import is_listening
 
 ROOT = Path(__file__).resolve().parents[2]
 AUDIENCE = "afterloan"
+SERVES = {"test": ",".join(sorted(BUILT_MODES)), "prod": Mode.SELF_OPERATED.value}
+"""What a stage serves where its deployer says nothing else, as in the template."""
 
 
 def local_cloud() -> Cloud:
@@ -63,6 +67,8 @@ def connect(stage: str = STAGE) -> None:
         "EXCHANGE_BUCKET": EXCHANGE_BUCKET,
         "PAYMENT_URL": cloud.payment_url,
         "SMS_URL": cloud.sms_url,
+        "SERVED_MODES": ",".join(sorted(BUILT_MODES)),
+        "FUNDER_URLS": cloud.funder_urls,
         "TOKEN_ISSUER": cloud.issuer_url,
         "TOKEN_AUDIENCE": AUDIENCE,
         "JWKS_URL": f"{cloud.issuer_url}/jwks.json",
@@ -86,6 +92,8 @@ def _of_stacks(stage: str) -> dict[str, str]:
         "EXCHANGE_BUCKET": outputs["ExchangeBucket"],
         "PAYMENT_URL": parameters["PaymentUrl"],
         "SMS_URL": parameters["SmsUrl"],
+        "SERVED_MODES": parameters.get("ServedModes") or SERVES[stage],
+        "FUNDER_URLS": parameters.get("FunderUrls", ""),
         "TOKEN_ISSUER": parameters.get("TokenIssuer", ""),
         "TOKEN_AUDIENCE": parameters.get("TokenAudience", ""),
         "JWKS_URL": parameters.get("JwksUrl", ""),

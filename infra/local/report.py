@@ -6,17 +6,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from chalicelib import wiring
-from chalicelib.domain.deduction import Answer, Deduction, Skip, Status
-from chalicelib.domain.due import Due
-from chalicelib.domain.loan import Loan, Schedule, Slot
-from chalicelib.domain.money import Money
+from chalicelib import wiring, wiring_funders
+from chalicelib.domain.deduction import Deduction, Skip, Status
+from chalicelib.domain.funder_results import channel_of
+from chalicelib.domain.loan import Mode
 from chalicelib.domain.run import Tally
-from chalicelib.flows import borrower_loans
+from chalicelib.flows import day_close
 from chalicelib.settings import settings
-from infra.local import controls
+from infra.local import controls, funder_proof
 from infra.local.borrowers import of_borrowers
 from infra.local.cloud import STAGE, Cloud
+from infra.local.wording import row_as_text, runs_as_text, tally_as_text
 
 UNITS_MAX = {Status.SUCCEEDED: 6, Status.FAILED: 3}
 """Write units a deduction may cost on the loans and journal tables, by its end."""
@@ -37,20 +37,48 @@ def of_runs(business_date: date) -> dict[str, Any]:
 
 def of_day(cloud: Cloud, business_date: date) -> dict[str, Any]:
     """Gather a day of the local cloud: its runs, its texts, what it cost, and the proof."""
-    journal = [
-        record
-        for record in wiring.books().journal.of_day(business_date)
-        if isinstance(record, Deduction)
-    ]
+    records = list(wiring.books().journal.of_day(business_date))
+    journal = [record for record in records if isinstance(record, Deduction)]
+    runs = of_runs(business_date)
+    proof = _proof(cloud, business_date, journal)
+    funders = funder_proof.of_day(cloud, business_date, journal)
+    proof["funders"] = funders
+    proof["holds"] = proof["holds"] and all(each["holds"] for each in funders.values())
     return {
         "date": business_date.isoformat(),
-        "runs": of_runs(business_date),
+        "runs": runs,
+        "is_closed": runs.get(day_close.JOB, {}).get("state") == "complete",
+        "lenders": _lenders(records),
         "repayments": _repayments(journal),
         "discrepancies": _discrepancies(business_date),
         "texts": _texts(cloud),
         "write_units": _write_units(cloud, journal),
-        "proof": _proof(cloud, business_date, journal),
+        "proof": proof,
     }
+
+
+def _lenders(records: Sequence[Deduction | Skip]) -> dict[str, Any]:
+    """Count what became of the day by mode and funder: taken, failed, left out and why."""
+    heads = wiring.books().loans.get_many(sorted({record.loan_id for record in records}))
+    found: dict[str, dict[str, Tally]] = defaultdict(lambda: defaultdict(Tally))
+    for record in records:
+        funder_id = heads[record.loan_id].funder_id if record.loan_id in heads else ""
+        if isinstance(record, Skip):
+            end, amount = f"skipped {record.reason}", record.listed
+        else:
+            end, amount = record.result.status.lower(), record.amount
+        found[f"{record.mode} {funder_id}".strip()][end] += Tally(count=1, amount=amount)
+    return {
+        lender: {
+            end: {"count": tally.count, "amount_fen": tally.amount.fen}
+            for end, tally in sorted(ends.items(), key=_place_of_end)
+        }
+        for lender, ends in sorted(found.items())
+    }
+
+
+def _place_of_end(item: tuple[str, Tally]) -> tuple[bool, bool, str]:
+    return item[0].startswith("skipped"), item[0] != "succeeded", item[0]
 
 
 def _repayments(journal: Sequence[Deduction]) -> dict[str, Any]:
@@ -66,9 +94,10 @@ def _repayments(journal: Sequence[Deduction]) -> dict[str, Any]:
 
 
 def _discrepancies(business_date: date) -> list[dict[str, str]]:
-    channel = settings().channel
+    channels = [settings().channel, *map(channel_of, sorted(wiring_funders.catalogue()))]
     return [
         {
+            "channel": channel,
             "class": found.kind.value,
             "order_no": found.order_no,
             "state": found.state.value,
@@ -76,6 +105,7 @@ def _discrepancies(business_date: date) -> list[dict[str, str]]:
             "there": str(found.there or "-"),
             "reason": found.reason,
         }
+        for channel in channels
         for found in wiring.reconciling().discrepancies.of_day(business_date, channel)
     ]
 
@@ -84,7 +114,10 @@ def _discrepancies(business_date: date) -> list[dict[str, str]]:
 
 
 def _proof(cloud: Cloud, business_date: date, journal: Sequence[Deduction]) -> dict[str, Any]:
-    """Hold the journal against what the payment platform really charged, order by order."""
+    """Hold the journal against what the payment platform really charged us, order by order.
+
+    What funders have deducted under accounts of their own is in their proofs.
+    """
     ledger = controls.ask(cloud.payment_url, f"ledger?date={business_date.isoformat()}")
     charges: dict[str, list[int]] = defaultdict(list)
     for charge in ledger["charges"]:
@@ -92,7 +125,7 @@ def _proof(cloud: Cloud, business_date: date, journal: Sequence[Deduction]) -> d
     posted = {
         record.order_no: record.amount.fen
         for record in journal
-        if record.result.status is Status.SUCCEEDED
+        if record.result.status is Status.SUCCEEDED and not Mode(record.mode).funder_deducts
     }
     twice = sorted(no for no, amounts in charges.items() if len(amounts) > 1)
     phantom = sorted(no for no in posted if no not in charges)
@@ -171,26 +204,35 @@ def _scenario_of(message: Mapping[str, Any]) -> str:
 def as_text(found: Mapping[str, Any]) -> str:
     """Write the report of a day."""
     lines = [f"Business day {found['date']}", "", runs_as_text(found["runs"]), ""]
-    lines += ["Early repayment 主动还款"]
-    lines += [_row(name, _tally(tally)) for name, tally in found["repayments"].items()] or [
-        _row("none", "")
-    ]
+    lines += ["By mode and funder 按模式与资金方"]
+    for lender, ends in found["lenders"].items():
+        lines += [
+            f"  {lender}",
+            *(row_as_text(f"  {end}", tally_as_text(tally)) for end, tally in ends.items()),
+        ]
+    lines += ["", "Early repayment 主动还款"]
+    lines += [
+        row_as_text(name, tally_as_text(tally)) for name, tally in found["repayments"].items()
+    ] or [row_as_text("none", "")]
     lines += ["", "Discrepancies 差错"]
     lines += [
-        _row(
+        row_as_text(
             f"{found['class']} {found['state']}",
-            f"{found['order_no']}: {found['here']} here, {found['there']} there",
+            f"{found['channel']}  {found['order_no']}: {found['here']} here,"
+            f" {found['there']} there",
         )
         for found in found["discrepancies"]
-    ] or [_row("none", "")]
+    ] or [row_as_text("none", "")]
     lines.append("")
     texts, units, proof = found["texts"], found["write_units"], found["proof"]
     lines += ["Texts 短信"]
-    lines += [_row(name, f"{count:>6} 条") for name, count in texts["by_scenario"].items()]
-    lines += [_row(f"receipt {name}", f"{count:>6}") for name, count in texts["by_receipt"].items()]
+    lines += [row_as_text(name, f"{count:>6} 条") for name, count in texts["by_scenario"].items()]
+    lines += [
+        row_as_text(f"receipt {name}", f"{count:>6}") for name, count in texts["by_receipt"].items()
+    ]
     lines += ["", "Cost: DynamoDB write units a deduction of a round, loans + journal"]
     lines += [
-        _row(
+        row_as_text(
             name,
             f"{cost['orders']:>6} 笔  mean {cost['mean']}, most {cost['most']:g},"
             f" allowed {cost['allowed']}",
@@ -199,137 +241,26 @@ def as_text(found: Mapping[str, Any]) -> str:
     ]
     lines += ["", "Proof against the payment platform's own ledger"]
     lines += [
-        _row("charged", _tally(proof["charged"])),
-        _row("posted", _tally(proof["posted"])),
-        _row("charged twice", f"{len(proof['charged_twice']):>6} 笔"),
-        _row("posted, not charged", f"{len(proof['posted_not_charged']):>6} 笔"),
-        _row("amounts differ", f"{len(proof['amounts_differ']):>6} 笔"),
-        _row(
+        row_as_text("charged", tally_as_text(proof["charged"])),
+        row_as_text("posted", tally_as_text(proof["posted"])),
+        row_as_text("charged twice", f"{len(proof['charged_twice']):>6} 笔"),
+        row_as_text("posted, not charged", f"{len(proof['posted_not_charged']):>6} 笔"),
+        row_as_text("amounts differ", f"{len(proof['amounts_differ']):>6} 笔"),
+        row_as_text(
             "charged, not posted",
             f"{len(proof['charged_not_posted']):>6} 笔,"
             f" {len(proof['of_these_held_as_unknown'])} of them held as unknown",
         ),
-        _row("", "the proof holds" if proof["holds"] else "THE PROOF DOES NOT HOLD"),
     ]
+    for funder_id, told in proof["funders"].items():
+        lines += ["", *funder_proof.as_lines(funder_id, told)]
+    lines += ["", *_end(found)]
     return "\n".join(lines)
 
 
-def runs_as_text(runs: Mapping[str, Any]) -> str:
-    """Write the runs of a date, in the order they started."""
-    if not runs:
-        return "no runs on this date"
-    ordered = sorted(runs.items(), key=lambda item: item[1]["started_at"])
-    return "\n".join(line for job, run in ordered for line in _run_lines(job, run))
-
-
-def _run_lines(job: str, run: Mapping[str, Any]) -> list[str]:
-    totals = run["totals"]
-    lines = [f"{job}  {run['state']}"]
-    if "modes" in totals:
-        lines += [_row(mode, _tally(tally)) for mode, tally in totals["modes"].items()]
-        lines.append(_row("reminders", f"{totals['reminders']:>6} 笔"))
-        lines += [_row("left out", loan_id) for loan_id in totals["left_out"]]
-        lines += [_row(f"to {name}", f"{n:>6} 笔") for name, n in totals["stage_moves"].items()]
-    elif "due" in totals:
-        lines.append(_row("due", _tally(totals["due"])))
-        lines.append(_row("succeeded", _tally(totals["succeeded"])))
-        for code, tally in totals["failed"].items():
-            lines.append(_row(f"failed {code}", _tally(tally)))
-        lines.append(_row("unknown", _tally(totals["unknown"])))
-        for reason, tally in totals["skipped"].items():
-            lines.append(_row(f"skipped {reason}", _tally(tally)))
-        if totals["waiting"]["count"]:
-            lines.append(_row("waiting", _tally(totals["waiting"])))
-        lines.append(_row("", "the totals tie" if totals["ties"] else "THE TOTALS DO NOT TIE"))
-    elif "classes" in totals:
-        bill = totals["bill"]
-        lines.append(
-            _row(f"bill version {bill['version']}", _tally({"count": bill["rows"], **bill}))
-        )
-        lines += [_row(f"journal {name}", _tally(t)) for name, t in totals["journal"].items()]
-        lines += [
-            _row(
-                name, f"{max(t['rows'], t['orders']):>6} 笔 {Money(t['there_fen'])!s:>16} 元 there"
-            )
-            for name, t in totals["classes"].items()
-        ]
-        lines += [_row(name.replace("_", " "), f"{n:>6} 笔") for name, n in totals["rules"].items()]
-        lines.append(_row("open", f"{totals['open']:>6} 笔"))
-        lines.append(_row("", "the totals tie" if totals["ties"] else "THE TOTALS DO NOT TIE"))
-    elif job.startswith("funder_"):
-        told = {name: fact for name, fact in totals.items() if isinstance(fact, str | int)}
-        lines += [_row(name, str(fact)) for name, fact in told.items() if name != "sha256"]
-    return lines
-
-
-def _tally(tally: Mapping[str, int]) -> str:
-    return f"{tally['count']:>6} 笔 {Money(tally['amount_fen'])!s:>16} 元"
-
-
-def _row(name: str, value: str) -> str:
-    return f"  {name:<34} {value}"
-
-
-def loan_as_text(loan: Loan, schedule: Schedule, dues: Due, payments: Sequence[Deduction]) -> str:
-    """Write one loan; `schedule` is the whole of it, what it was before it was cut again too."""
-    slot = f"{loan.slot.order_no}, {loan.slot.amount} 元" if loan.slot else "free"
-    settled_from = borrower_loans.settled_ahead_from(payments)
-    unpaid = sum(row.number >= loan.position.instalment_no for row in schedule)
-    lines = [
-        f"{loan.loan_id}  {loan.status}  {loan.mode}  {loan.product}  borrower {loan.borrower_id}",
-        _row(
-            "principal",
-            f"{loan.principal} 元 at {loan.annual_rate:%}, {schedule[-1].number} instalments,"
-            f" {unpaid} of them unpaid",
-        ),
-        _row("oldest unpaid", f"{loan.unpaid_due_on or '-'}  ({dues.dpd} days past due)"),
-        _row(f"owed on {dues.as_of}", f"{dues.amount} 元"),
-        _row("in flight", slot),
-        _row("last failure", loan.last_failure or "-"),
-        _row("hold", loan.hold or "-"),
-        "",
-        f"schedule {loan.schedule_version:<9}{'principal':>15}{'interest':>14}{'together':>14}",
-    ]
-    for row in schedule:
-        state = "paid" if row.number < loan.position.instalment_no else ""
-        if settled_from is not None and row.number >= settled_from:
-            state = "settled early"
-        lines.append(
-            f"  {row.number:>3}  {row.due_on}  {row.principal!s:>14}{row.interest!s:>14}"
-            f"{row.total!s:>14}  {state}"
-        )
-    lines += ["", "payments", *(_deduction_line(record) for record in payments)]
-    return "\n".join(lines)
-
-
-def order_as_text(
-    order_no: str, record: Deduction | Skip | None, slot: Slot | None, answer: Answer
-) -> str:
-    """Write one order: what we know, what is in flight, what the platform says."""
-    journal = "-"
-    if isinstance(record, Deduction):
-        journal = _deduction_line(record).strip()
-    if isinstance(record, Skip):
-        journal = f"SKIPPED {record.reason} {record.note}  listed {record.listed} 元"
-    flight = f"{slot.amount} 元 since {slot.sent_at:%Y-%m-%d %H:%M:%S}" if slot else "-"
-    amount = f"{answer.amount} 元" if answer.amount else ""
-    says = (answer.status, amount, answer.trade_no, answer.failure_code, answer.note)
-    return "\n".join(
-        [
-            order_no,
-            _row("journal", journal),
-            _row("in flight", flight),
-            _row("the platform says", "  ".join(word for word in says if word)),
-        ]
-    )
-
-
-def _deduction_line(record: Deduction) -> str:
-    result = record.result
-    parts = record.components
-    return (
-        f"  {record.order_no}  {record.recorded_at:%Y-%m-%d %H:%M:%S}  {record.kind}"
-        f"  {result.status}  {record.amount} 元"
-        f" = {parts.principal} + {parts.interest} + {parts.penalty}"
-        f"  {result.trade_no or result.failure_code}  by {record.settled_by}"
-    )
+def _end(found: Mapping[str, Any]) -> list[str]:
+    if found["proof"]["holds"]:
+        return ["THE PROOF HOLDS: the ledgers agree to the fen, order by order"]
+    if found["is_closed"]:
+        return ["THE PROOF DOES NOT HOLD"]
+    return ["THE PROOF DOES NOT HOLD; the day is not closed, what is told later is still to come"]

@@ -1,6 +1,6 @@
 """A made-up loan book, and how each of its agreements behaves at the simulated platform.
 
-Nobody in it exists: phones begin with 100 (no such mobile numbers are given out), names come
+Nobody in it exists: phones begin with 10 (no such mobile numbers are given out), names come
 masked.  The same arguments always give the same book.
 """
 
@@ -8,37 +8,24 @@ import csv
 import hashlib
 import io
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import date, timedelta
 from itertools import chain, islice, repeat
 from random import Random  # noqa: TID251 - seeded: chance comes from the caller
 
-OUTCOMES = (
-    "succeed",
-    "insufficient_funds",
-    "agreement_terminated",
-    "limit_exceeded",
-    "bank_unavailable",
-    "card_closed",
-    "risk_rejected",
-    "processing_then_succeed",
-    "processing_then_fail",
-    "timeout_after_charge",
-    "timeout_before_charge",
-    "wrong_amount",
-    "bad_signature",
-    "html_error",
-    "not_exist_after_accept",
-    "slow_ms:800",
-)
-"""Each is planted once; what follows an outcome in a script is its agreement's round 2."""
+from infra.local.lenders import LENDERS, OURS, Lender
 
 ROUND_TWO_SUCCEEDS = ("insufficient_funds", "succeed")
 BOTH_ROUNDS_FAIL = ("insufficient_funds", "insufficient_funds")
 
 BUCKETS = ((1, 7), (8, 30), (31, 60), (61, 90), (91, 270), (271, 360), (361, 500))
 """Days past due, from and to; the first two loans of a bucket stand on its ends."""
+
+FAR = 1_000_003
+"""Seeds of two lenders' books lie so far apart."""
+
+LOANS_OF_A_LENDER_MAX = 1_000_000
 
 TODAY = (0, 0)
 SOON = ((-1, -1), (-3, -3))
@@ -104,6 +91,7 @@ class SampleBook:
     An agreement without a script succeeds.  `planted` is by outcome; of its two loans that lack
     funds in round 1, `planted["insufficient_funds"]` pays in round 2 and `fails_twice` does not.
     Nothing of any loan was paid yet: an overdue loan's first due date is business_date - dpd.
+    All its loans are of one lender.
     """
 
     business_date: date
@@ -111,6 +99,7 @@ class SampleBook:
     scripts: Mapping[str, tuple[str, ...]]
     planted: Mapping[str, str]
     fails_twice: tuple[str, ...]
+    lender: Lender = OURS
 
     def dpd(self, loan: SampleLoan) -> int:
         """Count the days past due; negative before the due date."""
@@ -121,8 +110,8 @@ class SampleBook:
         return tuple(loan for loan in self.loans if self.dpd(loan) >= 0)
 
 
-def make(*, loans: int, seed: int, business_date: date) -> SampleBook:
-    """Make up a book of so many loans.
+def make(*, loans: int, seed: int, business_date: date, lender: Lender = OURS) -> SampleBook:
+    """Make up a book of so many loans of one lender.
 
     From 40 loans on it has every outcome, every bucket of days past due and every reminder; a
     smaller one has as many of them as fit, in that order.
@@ -131,9 +120,11 @@ def make(*, loans: int, seed: int, business_date: date) -> SampleBook:
     """
     if loans < 1:
         raise ValueError("a book has at least one loan")
-    rng = Random(seed)  # noqa: S311 - a sample, not a secret
-    made = tuple(_loans(count=loans, seed=seed, business_date=business_date, rng=rng))
-    plan = _planted_scripts()
+    rng = Random(seed + lender.place * FAR)  # noqa: S311 - a sample, not a secret
+    made = tuple(
+        _loans(count=loans, seed=seed, business_date=business_date, rng=rng, lender=lender)
+    )
+    plan = _planted_scripts(lender.outcomes)
     scripts: dict[str, tuple[str, ...]] = {}
     planted: dict[str, str] = {}
     fails_twice: list[str] = []
@@ -156,6 +147,26 @@ def make(*, loans: int, seed: int, business_date: date) -> SampleBook:
         scripts=scripts,
         planted=planted,
         fails_twice=tuple(fails_twice),
+        lender=lender,
+    )
+
+
+def make_all(
+    *, loans: int, seed: int, business_date: date, lenders: Sequence[Lender] = LENDERS
+) -> tuple[SampleBook, ...]:
+    """Make up a book of each lender, in proportion to so many loans of our own.
+
+    >>> [len(book.loans) for book in make_all(loans=320, seed=7, business_date=date(2026, 11, 24))]
+    [320, 103, 42, 103]
+    """
+    return tuple(
+        make(
+            loans=-(-loans * lender.per_hundred // 100),
+            seed=seed,
+            business_date=business_date,
+            lender=lender,
+        )
+        for lender in lenders
     )
 
 
@@ -178,19 +189,22 @@ def manifest(book: SampleBook) -> bytes:
     return json.dumps(content).encode()
 
 
-def key(book: SampleBook, *, version: int = 1) -> str:
+def key(book: SampleBook, *, version: int = 0) -> str:
     """Name the loans file in the exchange bucket; its manifest has `.ok` behind it.
+
+    Each lender's loans are in a version of their own.
 
     >>> key(make(loans=1, seed=7, business_date=date(2026, 11, 24)))
     'in/loans/20261124/loans_v1.csv'
     """
-    return f"in/loans/{book.business_date:%Y%m%d}/loans_v{version}.csv"
+    named = version or book.lender.place + 1
+    return f"in/loans/{book.business_date:%Y%m%d}/loans_v{named}.csv"
 
 
-def _planted_scripts() -> list[tuple[str, ...]]:
+def _planted_scripts(outcomes: Sequence[str]) -> list[tuple[str, ...]]:
     scripts: list[tuple[str, ...]] = [
         ROUND_TWO_SUCCEEDS if outcome == "insufficient_funds" else (outcome,)
-        for outcome in OUTCOMES
+        for outcome in outcomes
     ]
     scripts.insert(2, BOTH_ROUNDS_FAIL)
     return scripts
@@ -211,10 +225,13 @@ def _chance(dpd: int, rng: Random) -> tuple[str, ...]:
     return ()
 
 
-def _loans(*, count: int, seed: int, business_date: date, rng: Random) -> Iterator[SampleLoan]:
+def _loans(
+    *, count: int, seed: int, business_date: date, rng: Random, lender: Lender
+) -> Iterator[SampleLoan]:
     """Make borrower after borrower until there are loans enough."""
     phones = rng.sample(range(10**8), count)
-    spans = _spans(count, rng)
+    spans = _spans(count, rng, lender)
+    first = lender.place * LOANS_OF_A_LENDER_MAX
     seen: dict[tuple[int, int], int] = {}
     made = several = 0
     for borrower, span in enumerate(spans):
@@ -231,22 +248,23 @@ def _loans(*, count: int, seed: int, business_date: date, rng: Random) -> Iterat
         for due in dues:
             made += 1
             yield _loan(
-                number=f"{seed % 10_000:04}{made:07}",
-                borrower_id=f"BR{seed % 10_000:04}{borrower + 1:07}",
+                number=f"{seed % 10_000:04}{first + made:07}",
+                borrower_id=f"BR{seed % 10_000:04}{first + borrower + 1:07}",
                 borrower_name=name,
-                phone=f"100{phones[borrower]:08}",
+                phone=f"10{lender.place}{phones[borrower]:08}",
                 first_due_on=due,
                 business_date=business_date,
                 rng=rng,
+                lender=lender,
             )
 
 
-def _spans(count: int, rng: Random) -> Iterator[tuple[int, int]]:
+def _spans(count: int, rng: Random, lender: Lender) -> Iterator[tuple[int, int]]:
     """Say for one borrower after the other when the first instalment is due.
 
     What a book must have comes first; the rest is dealt like cards, a hundred at a time.
     """
-    planted = repeat(TODAY, len(_planted_scripts()))
+    planted = repeat(TODAY, len(_planted_scripts(lender.outcomes)))
     first = chain(planted, BUCKETS, SOON, [LATER])
     yield from islice(first, count)
     while True:
@@ -280,6 +298,7 @@ def _loan(
     first_due_on: date,
     business_date: date,
     rng: Random,
+    lender: Lender,
 ) -> SampleLoan:
     product = rng.choice(PRODUCTS)
     method = rng.choice(METHODS)
@@ -292,9 +311,9 @@ def _loan(
         borrower_name=borrower_name,
         phone=phone,
         product=product,
-        mode="self_operated",
-        funder_id="",
-        funder_share_bps=0,
+        mode=lender.mode,
+        funder_id=lender.funder_id,
+        funder_share_bps=lender.share_bps(rng),
         principal_fen=yuan * 100,
         annual_rate=f"0.{rng.randrange(720, 2_401, 10):04}",
         method=method,

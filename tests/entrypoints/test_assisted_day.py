@@ -9,7 +9,6 @@ from types import SimpleNamespace
 import boto3
 import pytest
 
-from chalicelib import settings as settings_module
 from chalicelib import wiring, wiring_assistance
 from chalicelib.adapters import funders
 from chalicelib.domain.funder import Funder, TextsBy
@@ -41,7 +40,6 @@ def funder(house, key_folder, monkeypatch):
     secrets.create_secret(Name="afterloan/test/funder-F3", SecretString=json.dumps(ours))
     public = dict.fromkeys(("payment-platform", "funder-F3"), merchant["platform_public_keys"])
     secrets.put_secret_value(SecretId="afterloan/test/public-keys", SecretString=json.dumps(public))
-    monkeypatch.setattr(settings_module, "BUILT_MODES", frozenset(Mode))
     monkeypatch.setenv("SERVED_MODES", "self_operated,loan_assistance")
     with SimulatorServer(service, port=0) as server:
         made = Funder(

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from chalicelib import settings, wiring, wiring_funders
+from chalicelib import wiring, wiring_funders
 from chalicelib.adapters import file_writer
 from chalicelib.adapters.dynamodb.tables import RunRow
 from chalicelib.adapters.file_dialects import CsvFormat
@@ -32,7 +32,6 @@ def funder_id(request):
 
 @pytest.fixture
 def office(house, monkeypatch, funder_id):
-    monkeypatch.setattr(settings, "BUILT_MODES", MODES)
     monkeypatch.setenv("SERVED_MODES", ",".join(MODES))
     house.restart()
     for loan_id in ("LN1", "LN2", "LN3"):

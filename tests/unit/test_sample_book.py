@@ -10,8 +10,10 @@ from itertools import groupby
 
 import pytest
 
+from chalicelib.adapters import funders
 from infra.local import sample_book
-from infra.local.sample_book import BUCKETS, OUTCOMES, make
+from infra.local.lenders import LENDERS, OUTCOMES
+from infra.local.sample_book import BUCKETS, make, make_all
 from simulators.outcomes import SLOW
 from simulators.payment_platform import OUTCOMES as KNOWN_OUTCOMES
 
@@ -157,6 +159,60 @@ class TestEveryBook:
             for outcomes in book.scripts.values()
             for outcome in outcomes
         )
+
+
+class TestEveryLender:
+    @pytest.fixture(scope="class")
+    def books(self):
+        return make_all(loans=320, seed=7, business_date=DAY)
+
+    def test_has_a_book_in_a_file_of_its_own_and_ours_is_as_ever(self, books, book):
+        assert books[0] == book
+        assert [sample_book.key(each) for each in books] == [
+            f"in/loans/20261124/loans_v{version}.csv" for version in (1, 2, 3, 4)
+        ]
+
+    def test_has_a_hundred_loans_of_each_mode(self, books):
+        modes = Counter(loan.mode for each in books for loan in each.loans)
+
+        assert modes["self_operated"] == 320
+        assert modes["joint_lending"] >= 100
+        assert modes["loan_assistance"] >= 100
+
+    def test_shares_no_number_with_another(self, books):
+        for name in ("loan_id", "agreement_no"):
+            numbers = [getattr(loan, name) for each in books for loan in each.loans]
+            assert len(set(numbers)) == len(numbers)
+        people = {
+            (loan.phone, each.lender.place, loan.borrower_id)
+            for each in books
+            for loan in each.loans
+        }
+        assert len({phone for phone, _, _ in people}) == len(people)
+        assert all(re.fullmatch(r"10\d{9}", phone) for phone, _, _ in people)
+
+    def test_lends_what_its_lender_lends(self, books):
+        for each in books:
+            for loan in each.loans:
+                assert (loan.mode, loan.funder_id) == (each.lender.mode, each.lender.funder_id)
+                assert loan.funder_share_bps in (each.lender.shares_bps or (0,))
+
+    def test_plants_what_its_lender_plants_and_the_platform_knows(self, books):
+        for each in books:
+            assert set(each.planted) == set(each.lender.outcomes)
+            assert all(
+                outcome in KNOWN_OUTCOMES or SLOW.fullmatch(outcome)
+                for outcomes in each.scripts.values()
+                for outcome in outcomes
+            )
+        assert "split_fails_after_charge" in books[1].planted
+
+    def test_is_one_the_catalogue_knows(self):
+        known = funders.read()
+        assert {lender.funder_id for lender in LENDERS} == {"", *known}
+        for lender in LENDERS[1:]:
+            deducts = lender.mode == "loan_assistance"
+            assert known[lender.funder_id].deducts is deducts
 
 
 def test_dates_of_every_business_date_of_a_year_are_real():

@@ -2,6 +2,8 @@
 
 import pytest
 
+from chalicelib import settings
+from chalicelib.domain.loan import Mode
 from chalicelib.settings import IllegalSettingError, Settings
 
 AT_HOME = "http://127.0.0.1:9204/jwks.json"
@@ -39,9 +41,36 @@ def test_keys_are_read_from_an_issuer_one_can_trust(monkeypatch, stage, url):
 
 @pytest.mark.parametrize("modes", ["joint_lending", "self_operated,loan_assistance"])
 def test_what_is_not_built_yet_is_not_served(monkeypatch, modes):
+    monkeypatch.setattr(settings, "BUILT_MODES", frozenset({Mode.SELF_OPERATED}))
     monkeypatch.setenv("SERVED_MODES", modes)
 
     with pytest.raises(IllegalSettingError, match="SERVED_MODES"):
+        Settings.from_environ()
+
+
+def test_every_mode_is_built_and_only_our_own_is_served_where_nothing_is_said(monkeypatch):
+    monkeypatch.delenv("SERVED_MODES", raising=False)
+    assert Settings.from_environ().served_modes == {Mode.SELF_OPERATED}
+
+    monkeypatch.setenv("SERVED_MODES", "self_operated,joint_lending,loan_assistance")
+    assert Settings.from_environ().served_modes == frozenset(Mode)
+
+
+@pytest.mark.parametrize(
+    ("stage", "urls"),
+    [
+        ("prod", "F3=http://127.0.0.1:9203/v1/deductions"),
+        ("test", "F3=http://three.example/v1/deductions"),
+        ("prod", "F2=https://two.example,F3=http://three.example"),
+        ("prod", "https://three.example"),
+    ],
+)
+def test_orders_are_sent_where_nobody_can_change_them_on_the_way(monkeypatch, stage, urls):
+    monkeypatch.setenv("STAGE", stage)
+    monkeypatch.setenv("TEST_CLOCK", "off")
+    monkeypatch.setenv("FUNDER_URLS", urls)
+
+    with pytest.raises(IllegalSettingError, match="FUNDER_URLS"):
         Settings.from_environ()
 
 
