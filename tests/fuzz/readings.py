@@ -243,7 +243,7 @@ RESULTS = Sheet(
     amounts=dict.fromkeys(("principal_fen", "interest_fen", "penalty_fen"), 0),
     control=("principal_fen", "interest_fen", "penalty_fen"),
     fits=result_fits,
-    key=("loan_id", "instalment_no", "round"),
+    key=("loan_id", "instalment_no", "round", "funder_trade_no"),
 )
 CONFIRMATION = Sheet(
     columns={
