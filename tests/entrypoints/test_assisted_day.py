@@ -45,8 +45,9 @@ def funder(house, key_folder, monkeypatch):
         made = Funder(
             funder_id="F3",
             name="草原信托",
-            deductions_url=f"{server.url}/v1/deductions",
+            deductions_url="https://three.example/v1/deductions",
         )
+        monkeypatch.setenv("FUNDER_URLS", f"F3={server.url}/v1/deductions")
         monkeypatch.setattr(funders, "read", lambda: {"F3": made})
         forget()
         yield SimpleNamespace(platform=platform, clock=clock, agreed=made)

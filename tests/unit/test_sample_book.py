@@ -35,6 +35,11 @@ def book_of_320(seed, business_date):
     return make(loans=320, seed=seed, business_date=business_date)
 
 
+@cache
+def books_of_320():
+    return make_all(loans=320, seed=7, business_date=DAY)
+
+
 def by_borrower(book):
     loans = sorted(book.loans, key=lambda loan: loan.borrower_id)
     return [list(group) for _, group in groupby(loans, key=lambda loan: loan.borrower_id)]
@@ -162,9 +167,13 @@ class TestEveryBook:
 
 
 class TestEveryLender:
-    @pytest.fixture(scope="class")
+    @pytest.fixture
     def books(self):
-        return make_all(loans=320, seed=7, business_date=DAY)
+        return books_of_320()
+
+    @pytest.fixture
+    def book(self):
+        return book_of_320(7, DAY)
 
     def test_has_a_book_in_a_file_of_its_own_and_ours_is_as_ever(self, books, book):
         assert books[0] == book
