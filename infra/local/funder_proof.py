@@ -12,12 +12,12 @@ from typing import Any
 
 from chalicelib import wiring
 from chalicelib.domain import loan as loans
-from chalicelib.domain import split
 from chalicelib.domain.deduction import Deduction, Status
 from chalicelib.domain.funder import Funder
 from chalicelib.domain.loan import Loan, Mode
 from chalicelib.domain.money import NOTHING, Components, Money
-from chalicelib.domain.position import outstanding_principal
+from chalicelib.domain.position import unpaid
+from chalicelib.domain.split import Split
 from infra.local import controls, funders
 from infra.local.cloud import Cloud
 
@@ -187,32 +187,51 @@ def _sums(here: Mapping[str, Taken], name: str) -> tuple[int, int] | None:
 # --- where a loan stands ----------------------------------------------------------------
 
 
-def _stands(loan: Loan, as_of: date) -> tuple[Parts, int]:
-    """Say what a loan owes by party and component, and its principal that is not repaid."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stand:
+    """What a loan owes by party and component, and its instalments that are not paid.
+
+    Of each its number, its due date, and its principal and interest in fen: a schedule that was cut
+    again otherwise shows here.
+    """
+
+    owed: Parts
+    unpaid: tuple[tuple[int, str, int, int], ...]
+
+
+def _stands(loan: Loan, as_of: date) -> Stand:
     books = wiring.books()
     cut = books.schedules.get(loan.loan_id, loan.schedule_version)
     dues = loans.owed(
         loan=loan, schedule=cut.instalments, product=books.products[loan.product], as_of=as_of
     )
-    left = outstanding_principal(loan.position, cut.instalments)
-    shares = loans.shares_of(loan=loan, funders=books.funders)
-    if shares is None:
-        return _parts(funder=dues.components, platform=NOTHING), left.fen
-    parts = split.of_whole(
-        split.of_lines(
-            lines=dues.lines, position=loan.position, schedule=cut.instalments, shares=shares
-        )
+    parts = loans.split_of(
+        lines=dues.lines,
+        loan=loan,
+        schedule=cut.instalments,
+        shares=loans.shares_of(loan=loan, funders=books.funders),
+    ) or Split(funder=dues.components, platform=NOTHING)
+    return Stand(
+        owed=_parts(funder=parts.funder, platform=parts.platform),
+        unpaid=tuple(
+            (row.number, row.due_on.isoformat(), left.principal.fen, left.interest.fen)
+            for row, left in unpaid(loan.position, cut.instalments)
+        ),
     )
-    return _parts(funder=parts.funder, platform=parts.platform), left.fen
 
 
-def _stands_there(told: Mapping[str, Any]) -> tuple[Parts, int]:
-    owed = {
-        f"{party} {name.removesuffix('_fen')}": fen
-        for party in ("funder", "platform")
-        for name, fen in told["owed"][party].items()
-    }
-    return owed, sum(told["outstanding"]["whole"].values())
+def _stands_there(told: Mapping[str, Any]) -> Stand:
+    return Stand(
+        owed={
+            f"{party} {part.removesuffix('_fen')}": fen
+            for party in ("funder", "platform")
+            for part, fen in told["owed"][party].items()
+        },
+        unpaid=tuple(
+            (one["instalment_no"], one["due_on"], one["principal_fen"], one["interest_fen"])
+            for one in told["unpaid"]
+        ),
+    )
 
 
 # --- sums -------------------------------------------------------------------------------

@@ -181,3 +181,20 @@ class TestTheProof:
         assert (
             found["runs"]["reconciliation_main"]["totals"]["classes"]["split_differs"]["rows"] == 0
         )
+
+    def test_does_not_hold_where_a_schedule_was_cut_otherwise(self, found, cloud):
+        from chalicelib import wiring
+        from infra.local import controls, funder_proof
+
+        journal = [each for each in wiring.books().journal.of_day(DAY) if hasattr(each, "result")]
+        ahead = [each for each in journal if (each.mode, each.kind) == ("joint_lending", "partial")]
+        for each in ahead:
+            told = {"loan_id": each.loan_id, "order_no": each.order_no}
+            controls.tell(cloud.funder_url, "recuts", told | {"recut": "reduce_instalment"})
+
+        spoilt = funder_proof.of_day(cloud, DAY, journal)
+
+        otherwise = {no for each in spoilt.values() for no in each["loans_stand_otherwise"]}
+        assert otherwise
+        assert otherwise < {each.loan_id for each in ahead}, "some were cut so from the beginning"
+        assert not all(each["holds"] for each in spoilt.values())
