@@ -300,7 +300,7 @@ class Day:
             if not (dead := self.redrive()) and self._is_over():
                 return
             if self.funders:
-                self.funders.catch_up(at)
+                self.funders.catch_up(at, sweeps=not self.is_closed())
             if brings_bill:
                 self.at(at - 0.5, "the next bill", self.bills.drop_following)
             unfinished = dead or self._is_unfinished()

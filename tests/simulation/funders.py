@@ -33,9 +33,12 @@ FUNDER_URL = "http://funder.test/v1/deductions"
 LATE_HOURS = 2.6
 DUE_AT = {"F1": 6.0, "F2": 5.5}
 ROUNDS_AT = {1: 9.5, 2: 18.0}
-READS_AT, CONFIRMS_AT, CORRECTS_AT = (23.9, 33.5), 34.8, (35.85,)
-SWEEPS_AT = (22.6, 34.6, 35.8)
+READS_AT, CONFIRMS_AT, CORRECTS_AT = (23.9, 33.5), 35.3, (35.8,)
+SWEEPS_AT = (22.6,)
 SWEEPS_BEFORE, ACTS_BEFORE = 0.4, 0.25
+SWEPT_HOURS = 45.0
+"""So long after a day's midnight sweeps bring its files: later ones would begin yet another day."""
+
 NEXT_ROUND_AT = 33.0
 SENT_OTHERWISE = frozenset(("late", "twice", "manifest_first"))
 
@@ -136,9 +139,10 @@ class FunderSide:
             later = 24.0 * (len(day.plan.dates) - 1)
             self._at(NEXT_ROUND_AT + later, partial(self._send, "results", "r1", following))
 
-    def catch_up(self, at: float) -> None:
+    def catch_up(self, at: float, *, sweeps: bool) -> None:
         """Have files that are right come before the day's nets are drawn in once more."""
-        self._day.timetable.fire("sweep", at - SWEEPS_BEFORE)
+        if sweeps and at < SWEPT_HOURS + 24.0 * (len(self._day.plan.dates) - 1):
+            self._day.timetable.fire("sweep", at - SWEEPS_BEFORE)
         self._at(at - ACTS_BEFORE, self._correct)
 
     def _faults(self) -> Mapping[tuple[str, str], tuple[str, float]]:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 LOANS = "afterloan-test-loans"
 JOURNAL = "afterloan-test-journal"
+TAKE_ORDERS = frozenset(("payment", "funder"))
 
 
 class Watch:
@@ -31,7 +32,7 @@ class Watch:
     def __call__(
         self, service: str, operation: str, parameters: Mapping[str, Any], is_done: bool
     ) -> None:
-        if service == "payment":
+        if service in TAKE_ORDERS:
             if operation == "POST /v1/deductions" and not is_done:
                 self._before_sending(json.loads(parameters["body"]))
             return

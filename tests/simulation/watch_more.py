@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from chalicelib.domain.deduction import facts_of
 from tests.simulation.rows import Item, fen, loan_id_of, text
 from tests.simulation.tasks import Task
-from tests.simulation.watch import Watch
+from tests.simulation.watch import TAKE_ORDERS, Watch
 from tests.simulation.watch_texts import TextWatch
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ class CloserWatch(Watch):
         self._last: dict[str, str] = {}
         self._seeing: Mapping[tuple[str, str], Callable[[Mapping[str, Any], bool], None]] = {
             ("POST /v1/deductions", "payment"): self._at_the_right_time,
+            ("POST /v1/deductions", "funder"): self._at_the_right_time,
             ("PutItem", "loans"): self._claimed,
             ("PutItem", "journal"): self._recorded,
             ("PutItem", "runs"): self._opened,
@@ -61,7 +62,7 @@ class CloserWatch(Watch):
         super().__call__(service, operation, parameters, is_done)
         world = self._day.world
         self._began_at.setdefault(world.tasks.current, world.clock.seconds)
-        if service == "payment" and operation.endswith("/close"):
+        if service in TAKE_ORDERS and operation.endswith("/close"):
             self.closed.add(operation.split("/")[-2])
         if service == "payment" and operation.startswith("GET") and is_done and self._answers():
             order_no = operation.rpartition("/")[2]
@@ -164,7 +165,8 @@ class CloserWatch(Watch):
         if not before or "slot" in before or "slot" not in item:
             return
         hold, slot = text(before.get("hold")), item["slot"]["M"]
-        if hold and not ("k" in slot and hold in MANDATE):
+        is_told = text(before.get("mode")) == "loan_assistance" and "k" not in slot
+        if hold and not is_told and not ("k" in slot and hold in MANDATE):
             self._wrong("I7", f"{loan_id} is claimed for {text(slot['no'])}, held: {hold}")
 
     def _opened(self, parameters: Mapping[str, Any], is_done: bool) -> None:
