@@ -2,7 +2,8 @@
 
 What is simulated: AWS below botocore, time, chance, and the platforms behind their wire.  What is
 ours runs unchanged; wiring.py is told of four stand-ins: sequential branches for threads, cheap
-keys, a pool without HTTP, and a clock for what measures pauses.
+keys, a pool without HTTP, and a clock for what measures pauses.  Funders' files are read row by row,
+as they are where DuckDB is not: its verdict is the same (tests/unit/test_file_screen.py).
 """
 
 import hashlib
@@ -19,7 +20,14 @@ from cfnlint.decode import decode
 from app import app
 from chalicelib import settings as stage
 from chalicelib import stores, wiring, wiring_assistance
-from chalicelib.adapters import funders, products, signed_http, telemetry
+from chalicelib.adapters import (
+    due_matching,
+    file_screen,
+    funders,
+    products,
+    signed_http,
+    telemetry,
+)
 from chalicelib.adapters.access_tokens import AccessTokens
 from chalicelib.adapters.dynamodb import controls, tables
 from chalicelib.adapters.payment_platform import Breaker
@@ -202,6 +210,7 @@ class World:
             (products, "read", cache(products.read)),
             (funders, "read", partial(our_funders, funders.read())),
             (stage, "BUILT_MODES", frozenset(Mode)),
+            *((module, "is_here", lambda: False) for module in (due_matching, file_screen)),
             (wiring.meter, "attach", lambda *_: None),
             (wiring, "NoticePolicy", partial(NoticePolicy, days_back=DAYS_BACK)),
             (controls, "time", SimpleNamespace(monotonic=clock)),
