@@ -91,7 +91,7 @@ SPLITS = (
         "interest_by_share",
         "the funder's own rate is left out of its interest",
         Edit(
-            "chalicelib.domain.split:Shares.of_interest",
+            "chalicelib.domain.split:Shares.funders",
             "if rate is None or not self.annual_rate:",
             "if True:",
         ),
@@ -129,9 +129,9 @@ FILES = (
         "rejection_overheard",
         "an order that a funder rejects is agreed",
         Edit(
-            "chalicelib.domain.confirmation:judge",
-            "line.status is Agreement.AGREED",
-            "True",
+            "chalicelib.domain.confirmation:_judge",
+            "elif line.status is not Agreement.AGREED:",
+            "elif False:",
         ),
     ),
 )
