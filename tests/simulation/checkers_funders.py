@@ -367,6 +367,8 @@ def what_funders_collect_is_posted_once(books: Books) -> Iterator[str]:
         for line in there - here:
             if line[0] not in books.day.plan.dates and _still_waits(both, line[0]):
                 continue
+            if _came_too_late(both, line[0]):
+                continue
             yield f"I2 {loan_id}: {line} was collected, and is not posted"
 
 
@@ -380,6 +382,14 @@ def _told_lines(
         is_told = deduction is None or line.number in deduction.listed
         if is_wish or (is_told and _was_believed(both, deduction.listed[line.number])):
             yield payment.value_on, line.number, tuple(line.parts)
+
+
+def _came_too_late(both: Both, on: date) -> bool:
+    """Whether a correction came when the day was closed: it needs an approval, and says so."""
+    return any(
+        f"/results/{on:%Y%m%d}/" in text(row["object_key"]) and "is closed" in text(row.get("reason"))
+        for row in both.books.rows.all("files")
+    )
 
 
 def _still_waits(both: Both, on: date) -> bool:

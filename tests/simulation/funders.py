@@ -33,7 +33,7 @@ FUNDER_URL = "http://funder.test/v1/deductions"
 LATE_HOURS = 2.6
 DUE_AT = {"F1": 6.0, "F2": 5.5}
 ROUNDS_AT = {1: 9.5, 2: 18.0}
-READS_AT, CONFIRMS_AT, CORRECTS_AT = (23.9, 33.5), 35.3, (35.8,)
+READS_AT, CONFIRMS_AT = (23.9, 33.5), 35.3
 SWEEPS_AT = (22.6,)
 SWEEPS_BEFORE, ACTS_BEFORE = 0.4, 0.25
 SWEPT_HOURS = 45.0
@@ -126,8 +126,6 @@ class FunderSide:
             for funder_id in self.joint:
                 self._expect("due_file", funder_id, on, DUE_AT[funder_id] + later, faults)
                 self._expect("confirmation", funder_id, on, CONFIRMS_AT + later, faults)
-                for at in CORRECTS_AT:
-                    self._at(at + later, partial(self._send, "confirmation", funder_id, on))
             for round_no, at in ROUNDS_AT.items() if self.assisted else ():
                 self._expect("results", f"r{round_no}", on, at + later, faults)
             for at in READS_AT:
@@ -137,7 +135,7 @@ class FunderSide:
         if self.assisted and any(day.plan.of_kind("next_round")):
             following = day.plan.dates[-1] + timedelta(days=1)
             later = 24.0 * (len(day.plan.dates) - 1)
-            self._at(NEXT_ROUND_AT + later, partial(self._send, "results", "r1", following))
+            self._at(NEXT_ROUND_AT + later, partial(self.send, "results", "r1", following))
 
     def catch_up(self, at: float, *, sweeps: bool) -> None:
         """Have files that are right come before the day's nets are drawn in once more."""
@@ -161,17 +159,17 @@ class FunderSide:
         faults: Mapping[tuple[str, str], tuple[str, float]],
     ) -> None:
         way, corrected_at = faults.get((kind, about), ("", 0.0))
-        self._at(at, partial(self._send, kind, about, on, way))
+        self._at(at, partial(self.send, kind, about, on, way))
         if corrected_at > at:
-            self._at(corrected_at, partial(self._send, kind, about, on))
+            self._at(corrected_at, partial(self.send, kind, about, on))
 
     def _correct(self) -> None:
         """Send again what was not right, and what has come since."""
         for on in self._day.plan.dates:
             for round_no in ROUNDS_AT if self.assisted else ():
-                self._send("results", f"r{round_no}", on)
+                self.send("results", f"r{round_no}", on)
             for funder_id in self.joint:
-                self._send("confirmation", funder_id, on)
+                self.send("confirmation", funder_id, on)
 
     # --- what -----------------------------------------------------------------------------
 
@@ -185,7 +183,7 @@ class FunderSide:
             for key, reason in told["unusable"].items():
                 self.objections.append(f"{key}: {reason}")
 
-    def _send(self, kind: str, about: str, on: date, way: str = "") -> None:
+    def send(self, kind: str, about: str, on: date, way: str = "") -> None:
         """Send the next version of a file, spoilt in one way; what is as it was is not sent again.
 
         A day that is closed is closed.

@@ -33,7 +33,11 @@ CONFIRMATIONS = (
     *("reject_row", "change_amount", "missing_line", "duplicate_line", "extra_loan"),
     *("formula_cell", "bad_cell"),
 )
-CORRECTED_AT = {"due_file": (7.5, 7.999, 8.001, 9.0, 0.0), "results": (12.0, 19.0, 33.0, 0.0)}
+CORRECTED_AT = {
+    "due_file": (7.5, 7.999, 8.001, 9.0, 0.0),
+    "results": (12.0, 19.0, 33.0, 0.0),
+    "confirmation": (35.8, 0.0),
+}
 """When a corrected version comes by itself; 0 is when somebody has asked for it, the next day."""
 
 OUTCOMES = (
@@ -53,6 +57,7 @@ OUTCOMES = (
 """What deductions of assisted loans meet: the funder's own, and those we forward."""
 
 WISHES, NEXT_ROUND = 0.5, 0.5
+CORRECTED_LAST_AT = 33.0
 
 
 def faults(seed: int, sample: SampleBook, weather: "Weather") -> Iterator[Mapping[str, Any]]:
@@ -107,5 +112,7 @@ def _file(
     rng: Random, kind: str, about: str, ways: tuple[str, ...], chance: float
 ) -> Iterator[Mapping[str, Any]]:
     if rng.random() < chance:
-        corrected_at = rng.choice(CORRECTED_AT.get(kind, (0.0,)))
-        yield {"kind": kind, "about": about, "more": (rng.choice(ways), corrected_at)}
+        corrected_at, way = rng.choice(CORRECTED_AT[kind]), rng.choice(ways)
+        if way == "wrong_status":  # nobody would ask: the funder finds out by itself
+            corrected_at = corrected_at or CORRECTED_LAST_AT
+        yield {"kind": kind, "about": about, "more": (way, corrected_at)}
