@@ -100,7 +100,23 @@ class Books:
         return frozenset(
             text(row["order_no"])
             for row in self.discrepancies
-            if self.day.funders and not text(row["day_channel"]).startswith(days)
+            if self.day.funders
+            and (
+                not text(row["day_channel"]).startswith(days)
+                or any(loan_id in text(row["order_no"]) for loan_id in self.told_two_ways)
+            )
+        )
+
+    @cached_property
+    def told_two_ways(self) -> frozenset[str]:
+        """Loans of which a funder has told an earlier round's end twice, and not alike.
+
+        Of an earlier round there are no versions: a person has to clear it up.
+        """
+        return frozenset(
+            json.loads(text(row["facts"]))["loan_id"]
+            for row in self.discrepancies
+            if "told_otherwise_before" in text(row.get("facts"))
         )
 
     def is_unfinished(self, order_no: str) -> bool:
@@ -200,7 +216,9 @@ def no_success_is_lost(books: Books) -> Iterator[str]:
     for order_no, charge in books.charges.items():
         record = books.paid.get(order_no)
         if record is None:
-            if order_no not in books.open_cases | books.untold and not books.is_unfinished(order_no):
+            if order_no not in books.open_cases | books.untold and not books.is_unfinished(
+                order_no
+            ):
                 yield f"I2 {order_no}: {charge.amount_fen} fen taken and not posted"
         elif (fen(record["amount"]), text(record.get("trade_no"))) != (
             charge.amount_fen,
@@ -316,6 +334,18 @@ def everybody_is_told_once(books: Books) -> Iterator[str]:
     for key, times in told.items():
         if times > 1:
             yield f"I9 {key}: told {times} times"
+    yield from _everybody_is_told(books, told)
+    messages = books.day.sms.messages()
+    if messages["conflicts"]:
+        yield f"I9 {messages['conflicts']} texts came again in other words"
+    for message in messages["messages"]:
+        hour = int(message["accepted_at"][11:13])
+        if not 8 <= hour < 22:
+            yield f"I9 {message['message_id']} was sent at {message['accepted_at']}"
+
+
+def _everybody_is_told(books: Books, told: Counter[str]) -> Iterator[str]:
+    """Of each end somebody is told, by us or by the funder, and by one of them alone."""
     last_hour = books.day.plan.dates[-1] + timedelta(days=2)
     for row in books.records:
         order_no, status = text(row["order_no"]), text(row["status"])
@@ -324,15 +354,13 @@ def everybody_is_told_once(books: Books) -> Iterator[str]:
         by_funder = text(row["loan_id"]) in books.silent
         if by_funder and told[key]:
             yield f"I9 {key}: its funder tells, and we have told as well"
-        if not told[key] and not is_old and not by_funder and text(row["recorded_at"])[:10] < str(last_hour):
+        if (
+            not told[key]
+            and not is_old
+            and not by_funder
+            and text(row["recorded_at"])[:10] < str(last_hour)
+        ):
             yield f"I9 {key}: {status} and nobody is told"
-    messages = books.day.sms.messages()
-    if messages["conflicts"]:
-        yield f"I9 {messages['conflicts']} texts came again in other words"
-    for message in messages["messages"]:
-        hour = int(message["accepted_at"][11:13])
-        if not 8 <= hour < 22:
-            yield f"I9 {message['message_id']} was sent at {message['accepted_at']}"
 
 
 def every_due_has_one_end(books: Books) -> Iterator[str]:

@@ -149,7 +149,11 @@ def splits_add_up(books: Books) -> Iterator[str]:
         amount, fee = fen(row["amount"]), fen(row.get("fee"))
         if sum(sum(line.whole) for line in lines) + fee != amount:
             yield f"I4 {order_no}: its lines and its fee do not add up to {amount}"
-        if any(part < 0 or part > all_ for line in lines for part, all_ in zip(line.funder, line.whole, strict=True)):
+        if any(
+            part < 0 or part > all_
+            for line in lines
+            for part, all_ in zip(line.funder, line.whole, strict=True)
+        ):
             yield f"I4 {order_no}: the funder's part is none of the whole: {lines}"
         charge = both.charges_of(order_no)
         if charge is None:
@@ -203,7 +207,9 @@ def each_success_is_told_once(books: Books) -> Iterator[str]:
         if told[order_no] != 1:
             yield f"I6 {order_no}: paid, and told {told[order_no]} times"
             continue
-        there = sorted((int(each["instalment_no"]), int(each["principal_fen"])) for each in lines[order_no])
+        there = sorted(
+            (int(each["instalment_no"]), int(each["principal_fen"])) for each in lines[order_no]
+        )
         if there != sorted((line.number, line.whole[0]) for line in _lines(row)):
             yield f"I6 {order_no}: told as {there}"
     for order_no in told.keys() - both.paid_joint.keys():
@@ -228,7 +234,11 @@ def a_closed_day_is_confirmed(books: Books) -> Iterator[str]:
 
 def _is_confirmed(both: Both, on: date, funder_id: str, paid: set[str]) -> Iterator[str]:
     keys = both.keys(f"out/funders/{funder_id}/reconciliation/{on:%Y%m%d}/")
-    told = {row["order_no"] for row in both.file("reconciliation", funder_id, keys[-1])} if keys else set()
+    told = (
+        {row["order_no"] for row in both.file("reconciliation", funder_id, keys[-1])}
+        if keys
+        else set()
+    )
     if told != paid:
         yield f"I10 {on} is closed, and {funder_id} was told of {sorted(told)}, paid {sorted(paid)}"
     if not paid:
@@ -258,9 +268,7 @@ def dues_go_out_as_the_funder_clears_them(books: Books) -> Iterator[str]:
             yield from _cleared(both, on, funder_id, lines)
 
 
-def _cleared(
-    both: Both, on: date, funder_id: str, lines: list[Mapping[str, Any]]
-) -> Iterator[str]:
+def _cleared(both: Both, on: date, funder_id: str, lines: list[Mapping[str, Any]]) -> Iterator[str]:
     totals = both.run(on, f"funder_due_{funder_id}")
     reason, held = _verdict(both, funder_id, totals, lines)
     yield from _the_right_file_stood(both, on, funder_id, totals)
@@ -372,9 +380,7 @@ def what_funders_collect_is_posted_once(books: Books) -> Iterator[str]:
             yield f"I2 {loan_id}: {line} was collected, and is not posted"
 
 
-def _told_lines(
-    both: Both, payment: Payment
-) -> Iterator[tuple[date, int, tuple[int, ...]]]:
+def _told_lines(both: Both, payment: Payment) -> Iterator[tuple[date, int, tuple[int, ...]]]:
     """List a payment's lines, but for those no file has told of yet and nobody asked about."""
     deduction = both.side.funder._deductions.find(payment.order_no)
     is_wish = payment.order_no.count("-") == 2
@@ -387,7 +393,8 @@ def _told_lines(
 def _came_too_late(both: Both, on: date) -> bool:
     """Whether a correction came when the day was closed: it needs an approval, and says so."""
     return any(
-        f"/results/{on:%Y%m%d}/" in text(row["object_key"]) and "is closed" in text(row.get("reason"))
+        f"/results/{on:%Y%m%d}/" in text(row["object_key"])
+        and "is closed" in text(row.get("reason"))
         for row in both.books.rows.all("files")
     )
 
@@ -415,9 +422,9 @@ def wishes_end_as_the_funder_says(books: Books) -> Iterator[str]:
         return
     charges = {each.order_no: each for each in both.side.funder.wishes.charges()}
     for order_no, amount in books.day.borrowers.promised.items():
-        if loan_id_of(order_no) in books.assisted and order_no in charges:
-            if charges[order_no].amount_fen != amount:
-                yield f"I3 {order_no}: quoted {amount}, the funder took {charges[order_no].amount_fen}"
+        charge = charges.get(order_no)
+        if charge and charge.amount_fen != amount:
+            yield f"I3 {order_no}: quoted {amount}, the funder took {charge.amount_fen}"
     for row in books.records:
         order_no = text(row["order_no"])
         if order_no.split("-")[1][0] != "Q" or text(row["loan_id"]) not in books.assisted:
@@ -440,7 +447,7 @@ def nobody_is_asked_for_nothing(books: Books) -> Iterator[str]:
     both = _of(books)
     if both is None:
         return
-    about_lies = {loan_id_of(order_no) for order_no in books.lies}
+    about_lies = {*map(loan_id_of, books.lies), *books.told_two_ways}
     for row in books.discrepancies:
         place = text(row["day_channel"])
         is_played = any(place.startswith(on.isoformat()) for on in books.day.plan.dates)

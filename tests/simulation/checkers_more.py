@@ -231,7 +231,9 @@ def texts_are_what_they_are_said_to_be(books: Books) -> Iterator[str]:
         ahead = (loan.unpaid_due_on - day).days if loan.unpaid_due_on else 0
         if loan_id in reminded & books.silent:
             yield f"I9 {loan_id}: its funder reminds, and we do as well"
-        if ahead in {1, 3} and loan_id not in reminded | books.silent | asked_for | set(books.paid_of_loan):
+        if ahead in {1, 3} and loan_id not in reminded | books.silent | asked_for | set(
+            books.paid_of_loan
+        ):
             yield f"I9 {loan_id} is due in {ahead} days, and nobody is reminded"
 
 

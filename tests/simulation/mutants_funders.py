@@ -54,15 +54,31 @@ DUES = (
         AREA,
         "due_file_after_round",
         "a due file is taken in though the round has begun",
-        Edit(f"{DUE}:take", "    if not stands and not desk.runs.claim(\n        business_date=batch.business_date, job=job, version=batch.version\n    ):\n        return _not_taken(batch=batch, funder_id=funder_id, desk=desk)\n", ""),
-        Edit(f"{DUE}:take", 'if standing is None or standing.totals.get("sha256") != batch.sha256:', "if False:"),
+        Edit(
+            f"{DUE}:take",
+            "    if not stands and not desk.runs.claim(\n        business_date=batch.business_date, job=job, version=batch.version\n    ):\n        return _not_taken(batch=batch, funder_id=funder_id, desk=desk)\n",
+            "",
+        ),
+        Edit(
+            f"{DUE}:take",
+            'if standing is None or standing.totals.get("sha256") != batch.sha256:',
+            "if False:",
+        ),
     ),
     mutant(
         AREA,
         "round_does_not_freeze",
         "a round reads what a funder's files have come to, and lets them change it",
-        Edit(f"{DUE}:_frozen", "desk.runs.claim(business_date=business_date, job=job, version=ROUND_BEGUN)", "pass"),
-        Edit(f"{DUE}:_frozen", "    desk.runs.put_totals(replace(run, claimed=ROUND_BEGUN).completed(at=now, totals=totals))\n", ""),
+        Edit(
+            f"{DUE}:_frozen",
+            "desk.runs.claim(business_date=business_date, job=job, version=ROUND_BEGUN)",
+            "pass",
+        ),
+        Edit(
+            f"{DUE}:_frozen",
+            "    desk.runs.put_totals(replace(run, claimed=ROUND_BEGUN).completed(at=now, totals=totals))\n",
+            "",
+        ),
     ),
     mutant(
         AREA,
@@ -78,7 +94,11 @@ SPLITS = (
         "split_not_repaired",
         "a split that has failed is not looked after",
         Edit("chalicelib.flows.split_repair:undone", "now - noted[order_no] > patience", "False"),
-        Edit("chalicelib.flows.split_repair:again", "    is_done = platform.split_again(\n        order_no=record.order_no,\n        split_no=split_no_of(record.order_no),\n        split=funder.receivers(amount=record.amount, part=record.funder.total),\n    )\n", "    is_done = False\n"),
+        Edit(
+            "chalicelib.flows.split_repair:again",
+            "    is_done = platform.split_again(\n        order_no=record.order_no,\n        split_no=split_no_of(record.order_no),\n        split=funder.receivers(amount=record.amount, part=record.funder.total),\n    )\n",
+            "    is_done = False\n",
+        ),
     ),
     mutant(
         AREA,
@@ -103,7 +123,11 @@ FILES = (
         AREA,
         "told_again",
         "a repayment file's next version tells all orders again",
-        Edit(f"{REPAYMENTS}:_write", "left = sorted(set(paid) - held)", "left = sorted(paid) if set(paid) - held else []"),
+        Edit(
+            f"{REPAYMENTS}:_write",
+            "left = sorted(set(paid) - held)",
+            "left = sorted(paid) if set(paid) - held else []",
+        ),
     ),
     mutant(
         AREA,
@@ -115,14 +139,26 @@ FILES = (
         AREA,
         "closed_unconfirmed",
         "a day is closed though a funder has not confirmed",
-        Edit(f"{RECONCILIATION}:open_points", "if paid.get(funder_id) and not _is_confirmed(confirmed, latest):", "if False:"),
+        Edit(
+            f"{RECONCILIATION}:open_points",
+            "if paid.get(funder_id) and not _is_confirmed(confirmed, latest):",
+            "if False:",
+        ),
     ),
     mutant(
         AREA,
         "old_confirmation_stands",
         "a confirmation of an older file of ours is one of the latest",
-        Edit(f"{RECONCILIATION}:_is_confirmed", '        and run.totals.get("reconciliation_version") == latest.number\n', ""),
-        Edit(f"{RECONCILIATION}:open_points", "if left or (confirmed and not _is_confirmed(confirmed, latest)):", "if False:"),
+        Edit(
+            f"{RECONCILIATION}:_is_confirmed",
+            '        and run.totals.get("reconciliation_version") == latest.number\n',
+            "",
+        ),
+        Edit(
+            f"{RECONCILIATION}:open_points",
+            "if left or (confirmed and not _is_confirmed(confirmed, latest)):",
+            "if False:",
+        ),
     ),
     mutant(
         AREA,
@@ -141,37 +177,57 @@ TELLING = (
         AREA,
         "results_posted_without_record_check",
         "what a version says again of a loan is posted again",
-        Edit(f"{DOMAIN}:decide", "new = {no: paid for no, paid in told.paid.items() if no not in posted}", "new = dict(told.paid)"),
+        Edit(
+            f"{DOMAIN}:decide",
+            "new = {no: paid for no, paid in told.paid.items() if no not in posted}",
+            "new = dict(told.paid)",
+        ),
     ),
     mutant(
         AREA,
         "results_allocation_trusted",
         "what a funder says it collected is posted, whatever our allocation makes of it",
-        Edit(f"{DOMAIN}:decide", "if paid.rest or {line.instalment_no: line.components for line in paid.lines} != new:", "if False:"),
+        Edit(
+            f"{DOMAIN}:decide",
+            "if paid.rest or {line.instalment_no: line.components for line in paid.lines} != new:",
+            "if False:",
+        ),
     ),
     mutant(
         AREA,
         "older_results_over_newer",
         "an older version of a results file is applied over a newer one",
-        Edit(f"{RESULTS}:run", "    if not desk.runs.claim(business_date=sheet.business_date, job=job, version=batch.version):\n        return None\n", ""),
+        Edit(
+            f"{RESULTS}:run",
+            "    if not desk.runs.claim(business_date=sheet.business_date, job=job, version=batch.version):\n        return None\n",
+            "",
+        ),
     ),
     mutant(
         AREA,
         "waiting_results_forgotten",
         "what had to wait for another order's end is not tried again",
-        Edit(f"{RESULTS}:is_current", "waits = run.totals[\"loans\"][State.WAITING.value]", "waits = 0"),
+        Edit(
+            f"{RESULTS}:is_current", 'waits = run.totals["loans"][State.WAITING.value]', "waits = 0"
+        ),
     ),
     mutant(
         AREA,
         "results_claim_taken_over",
         "any version goes on with what another has claimed",
-        Edit(f"{TOLD}:_went_on", "if not is_of_round or slot.request != sheet.claim:", "if not is_of_round:"),
+        Edit(
+            f"{TOLD}:_went_on",
+            "if not is_of_round or slot.request != sheet.claim:",
+            "if not is_of_round:",
+        ),
     ),
     mutant(
         AREA,
         "wish_told_not_posted",
         "a borrower's order that a results file tells of is not ended by it",
         Edit(f"{TOLD}:settle", "if wished.ends is None:", "if True:"),
+        same_because="its order is asked after at the funder, by the ladder, the sweep and at last by the"
+        " close, whether a file tells of it or not: the file only makes it sooner",
     ),
     mutant(
         AREA,
@@ -183,7 +239,11 @@ TELLING = (
         AREA,
         "assisted_wish_to_our_platform",
         "what a borrower of an assisted loan wishes goes to our own platform",
-        Edit("chalicelib.wiring_assistance:deductions", "return replace(wiring.deductions(), forwards=forwarding.to_funders(funder_platform))", "return replace(wiring.deductions(), forwards=lambda *_: None)"),
+        Edit(
+            "chalicelib.wiring_assistance:deductions",
+            "return replace(wiring.deductions(), forwards=forwarding.to_funders(funder_platform))",
+            "return replace(wiring.deductions(), forwards=lambda *_: None)",
+        ),
     ),
 )
 

@@ -180,9 +180,7 @@ def draw(
         return plan
     sample = books.make(plan.book, funders=True)
     more = plan_funders.faults(seed, sample, plan.weather)
-    numbered = [
-        Fault(number=len(plan.faults) + place, **facts) for place, facts in enumerate(more)
-    ]
+    numbered = [Fault(number=len(plan.faults) + place, **facts) for place, facts in enumerate(more)]
     visits = (Visit(**facts) for facts in plan_funders.visits(seed, sample, repaying))
     return replace(
         plan,

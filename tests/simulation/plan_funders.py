@@ -96,9 +96,7 @@ def visits(seed: int, sample: SampleBook, repaying: float) -> Iterator[Mapping[s
         }
 
 
-def _outcomes(
-    rng: Random, sample: SampleBook, weather: "Weather"
-) -> Iterator[Mapping[str, Any]]:
+def _outcomes(rng: Random, sample: SampleBook, weather: "Weather") -> Iterator[Mapping[str, Any]]:
     for loan in sample.loans:
         if loan.mode == "joint_lending" and rng.random() < weather.outcome / 2:
             yield {"kind": "outcome", "about": loan.agreement_no, "more": (rng.choice(SPLITS),)}

@@ -118,7 +118,7 @@ class Shelf:
         self._sample, self._late = sample, late
         return self
 
-    def put(self, _number: int, *, funders: bool = False) -> Book:  # noqa: ARG002
+    def put(self, _number: int, *, funders: bool = False) -> Book:
         """Put the chosen book into the tables."""
         there = tuple(loan for loan in self._sample.loans if loan.loan_id not in self._late)
         whole = self._read(self._sample.loans)
