@@ -188,11 +188,15 @@ class Deductions:
         """List what became known since the last file, and what this one listed before.
 
         Of an instalment one line a round: a success stands for the failures before it, and a
-        second success is left to the next file.
+        second success is left to the next file; so is what is of a later day than the file.
         """
         name = f"{day:%Y%m%d}-r{round_no}"
         rows: dict[tuple[str, int, int], tuple[bool, Row]] = {}
-        ended = [one for one in self.all(agreement.funder_id) if one.is_ended]
+        ended = [
+            one
+            for one in self.all(agreement.funder_id)
+            if one.is_ended and max(f"{one.value_on}", one.paid_at[:10]) <= f"{day}"
+        ]
         for deduction in ended:
             for line in deduction.lines:
                 if deduction.listed.get(line.number) == name:

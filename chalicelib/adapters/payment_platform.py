@@ -161,6 +161,15 @@ def _wished(order: Order) -> dict[str, object]:
         "kind": order.kind.value,
         "as_of": order.as_of.isoformat() if order.as_of else None,
         **({"recut": order.recut} if order.recut else {}),
+        "lines": [
+            {
+                "instalment_no": line.instalment_no,
+                "principal_fen": line.components.principal.fen,
+                "interest_fen": line.components.interest.fen,
+                "penalty_fen": line.components.penalty.fen,
+            }
+            for line in order.lines
+        ],
     }
 
 

@@ -118,7 +118,8 @@ class Order:
     """What is asked of the platform: fixed at the claim, the same at every repetition.
 
     `split` names all receivers and adds up to the amount; without one all of it is ours.  What
-    follows it is for a funder that keeps books of the loan: what is wished, and as of when.
+    follows it is for a funder that keeps books of the loan: what is wished, as of when, and what
+    it pays of which instalment.
     """
 
     order_no: str
@@ -130,6 +131,7 @@ class Order:
     kind: Kind = Kind.SCHEDULED
     recut: str = ""
     as_of: date | None = None
+    lines: tuple[InstalmentDue, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

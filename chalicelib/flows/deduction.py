@@ -282,6 +282,8 @@ def _send(loan: Loan, desk: Desk) -> Answer:
             kind=slot.kind,
             recut=slot.recut.value if slot.recut else "",
             as_of=slot.as_of,
+            # A funder whose round has taken the due meanwhile would pay ahead with the same sum.
+            lines=posting.lines_of(loan=loan, books=desk.books) if loan.mode.funder_deducts else (),
         )
     )
 

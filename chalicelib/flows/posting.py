@@ -9,7 +9,7 @@ from datetime import datetime
 
 from chalicelib.domain import loan as loans
 from chalicelib.domain.deduction import Deduction, Outcome, Result, Status, facts_of
-from chalicelib.domain.due import days_past_due
+from chalicelib.domain.due import InstalmentDue, days_past_due
 from chalicelib.domain.loan import Loan, Posting, Slot
 from chalicelib.flows.ports import Books, MovedByAnotherError
 
@@ -110,6 +110,11 @@ def slot_of(loan: Loan) -> Slot:
     if loan.slot is None:
         raise loans.NothingInFlightError(loan.loan_id)
     return loan.slot
+
+
+def lines_of(*, loan: Loan, books: Books) -> tuple[InstalmentDue, ...]:
+    """Say what the order in the slot pays of which instalment: the same as long as it is there."""
+    return _posted(loan, books).paid.lines
 
 
 def _written(loan: Loan, books: Books) -> bool:

@@ -4,6 +4,7 @@ Twenty loans of some fourteen borrowers: most are due, some overdue, some soon d
 instalment only, so that they settle.  A book is made once and taken in through the loans file.
 """
 
+from dataclasses import replace
 from datetime import date, timedelta
 from random import Random  # noqa: TID251  seeded: chance is what the simulation is made of
 
@@ -30,8 +31,20 @@ METHODS = ("equal_instalment", "equal_principal", "interest_first", "bullet")
 PRODUCTS = ("consumer", "consumer_act", "cash_line")
 
 
-def make(number: int, *, loans: int = LOANS) -> SampleBook:
-    """Make up one book; the same number always gives the same."""
+SHARED = (
+    *(("self_operated", ""),) * 4,
+    *(("joint_lending", "F1"), ("joint_lending", "F1"), ("joint_lending", "F2")),
+    *(("loan_assistance", "F3"),) * 3,
+)
+"""Whose the loans of a book with funders are, drawn one by one."""
+
+SHARES_BPS = (7_000, 3_333, 9_001, 5_000, 10_000)
+
+
+def make(number: int, *, loans: int = LOANS, funders: bool = False) -> SampleBook:
+    """Make up one book; the same number always gives the same, with funders or without."""
+    if funders:
+        return with_funders(make(number, loans=loans), number)
     rng = Random(f"book {number}")
     business_date = DATES[number % len(DATES)]
     made: list[SampleLoan] = []
@@ -51,6 +64,24 @@ def make(number: int, *, loans: int = LOANS) -> SampleBook:
     return SampleBook(
         business_date=business_date, loans=tuple(made), scripts={}, planted={}, fails_twice=()
     )
+
+
+def with_funders(sample: SampleBook, number: int) -> SampleBook:
+    """Have others lend beside us, or instead of us; all else about the loans stays."""
+    rng = Random(f"funders of book {number}")
+    made = []
+    for loan in sample.loans:
+        (mode, funder_id), share = rng.choice(SHARED), rng.choice(SHARES_BPS)
+        is_joint = mode == "joint_lending"
+        made.append(
+            replace(
+                loan,
+                mode=mode,
+                funder_id=funder_id,
+                funder_share_bps=share if is_joint else 10_000 if funder_id else 0,
+            )
+        )
+    return replace(sample, loans=tuple(made))
 
 
 def more(number: int) -> SampleBook:

@@ -33,19 +33,19 @@ class Catalogue:
     def __init__(self, world: World, *, loans: int = books.LOANS) -> None:
         self._world = world
         self._loans = loans
-        self._books: dict[int, Book] = {}
+        self._books: dict[tuple[int, bool], Book] = {}
 
-    def put(self, number: int) -> Book:
+    def put(self, number: int, *, funders: bool = False) -> Book:
         """Put a book into the tables, as it is on the morning of its day."""
-        if number not in self._books:
-            self._books[number] = self._taken(number)
-        book = self._books[number]
+        if (number, funders) not in self._books:
+            self._books[number, funders] = self._taken(number, funders=funders)
+        book = self._books[number, funders]
         self._world.dynamodb.restore(book.snapshot)
         return book
 
-    def _taken(self, number: int) -> Book:
+    def _taken(self, number: int, *, funders: bool) -> Book:
         world = self._world
-        sample = books.make(number, loans=self._loans)
+        sample = books.make(number, loans=self._loans, funders=funders)
         key = sample_book.key(sample)
         for name, body in (
             (key, sample_book.loans_csv(sample)),

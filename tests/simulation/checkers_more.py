@@ -33,7 +33,7 @@ def no_failure_is_made_up(books: Books) -> Iterator[str]:
     for row in books.records:
         order_no, code = text(row["order_no"]), text(row.get("failure_code"))
         order = there.get(order_no)
-        if order_no in books.lies:
+        if order_no in books.lies or loan_id_of(order_no) in books.assisted:
             continue
         if text(row["status"]) == "SUCCEEDED":
             recorded_at = datetime.fromisoformat(text(row["recorded_at"]))
@@ -84,7 +84,7 @@ def who_may_be_tried_again_is(books: Books) -> Iterator[str]:
     rounds: dict[str, dict[str, list[Item]]] = {"1": defaultdict(list), "2": defaultdict(list)}
     for row in books.rows.all("journal"):
         day, source, loan_id = text(row["order_no"]).removesuffix("#skip").split("-", 2)
-        if day == on.replace("-", "") and source in rounds:
+        if loan_id not in books.assisted and day == on.replace("-", "") and source in rounds:
             rounds[source][loan_id].append(row)
     for loan_id in rounds["2"]:
         if not any(map(_may_be_tried_again, rounds["1"][loan_id])):
@@ -229,7 +229,11 @@ def texts_are_what_they_are_said_to_be(books: Books) -> Iterator[str]:
     }
     for loan_id, loan in books.day.book.loans.items():
         ahead = (loan.unpaid_due_on - day).days if loan.unpaid_due_on else 0
-        if ahead in {1, 3} and loan_id not in reminded | asked_for | set(books.paid_of_loan):
+        if loan_id in reminded & books.silent:
+            yield f"I9 {loan_id}: its funder reminds, and we do as well"
+        if ahead in {1, 3} and loan_id not in reminded | books.silent | asked_for | set(
+            books.paid_of_loan
+        ):
             yield f"I9 {loan_id} is due in {ahead} days, and nobody is reminded"
 
 

@@ -24,6 +24,7 @@ from tests.simulation.borrowers import Borrowers
 from tests.simulation.catalogue import Catalogue
 from tests.simulation.clock import clock_time
 from tests.simulation.files import Bills, MoreLoans
+from tests.simulation.funders import FunderSide, is_shared
 from tests.simulation.notifications import Notifications
 from tests.simulation.outside import US
 from tests.simulation.plan import Plan
@@ -77,7 +78,8 @@ class Day:
         self._jobs = jobs()
         world.clear()
         world.clock.move_to(plan.midnight)
-        self.book = catalogue.put(plan.book)
+        world.serve({loan.mode for loan in plan.sample.loans})
+        self.book = catalogue.put(plan.book, funders=plan.funders)
         world.tasks.begin(self.rng)
         self._set_outside()
         self.bills = Bills(self)
@@ -107,7 +109,9 @@ class Day:
             self.payment.script(fault.about, fault.more)
         for fault in plan.of_kind("text"):
             self.sms.script(fault.about, fault.more)
-        world.platforms.begin(payment=self.payment, sms=self.sms)
+        self.funders = FunderSide(self) if is_shared(plan.sample) else None
+        wishes = self.funders.funder.wishes if self.funders else None
+        world.platforms.begin(payment=self.payment, sms=self.sms, wishes=wishes)
         rng = Random(f"lag {plan.seed}")
         for fault in plan.of_kind("index_lag"):
             world.lag_seconds = lambda most=fault.more: rng.random() * most
@@ -289,11 +293,14 @@ class Day:
         self.world.faults.stop()
         self._delivery_faults = {}
         self.world.platforms.is_down = self.world.platforms.is_throttling = False
+        self.world.platforms.is_funder_down = False
         self.world.lag_seconds = None
         self.timetable.pause(on=False)
         for at, brings_bill in self.timetable.recoveries():
             if not (dead := self.redrive()) and self._is_over():
                 return
+            if self.funders:
+                self.funders.catch_up(at, sweeps=not self.is_closed())
             if brings_bill:
                 self.at(at - 0.5, "the next bill", self.bills.drop_following)
             unfinished = dead or self._is_unfinished()

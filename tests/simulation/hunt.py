@@ -18,11 +18,14 @@ from pathlib import Path
 from typing import Any, Self
 
 import conftest  # noqa: F401  the stage of the tests, before anything of ours is imported
+from chalicelib.domain.loan import Mode
 from tests.simulation import (
     book,
     checkers,
+    checkers_funders,
     mutants_bill,
     mutants_doors,
+    mutants_funders,
     mutants_money,
     mutants_notices,
     mutants_posting,
@@ -50,6 +53,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_doors.MUTANTS,
     *mutants_notices.MUTANTS,
     *mutants_money.MUTANTS,
+    *mutants_funders.MUTANTS,
 )
 BY_NAME: Mapping[str, Mutant] = {each.name: each for each in MUTANTS}
 DAYS = 500
@@ -62,7 +66,11 @@ PROOF = Path("docs/proof.md")
 BEGINS, ENDS = "<!-- mutants -->", "<!-- /mutants -->"
 ROW = re.compile(r"\| `(\w+)`:")
 SAME, LIVES = "no difference:", "**lives**"
-JUDGES = (*CHECKERS, *(each for each in MORE_CHECKERS if each not in CHECKERS))
+JUDGES = (
+    *CHECKERS,
+    *(each for each in MORE_CHECKERS if each not in CHECKERS),
+    *checkers_funders.CHECKERS,
+)
 
 
 class CrowdedWatch(CloserWatch):
@@ -118,9 +126,18 @@ class Ground:
             holder[name] = value
         self.world = self._stack.enter_context(World())
         self.catalogue = Catalogue(self.world)
+        self._taken_in: set[bool] = set()
+        self.take_in(funders=False)
+
+    def take_in(self, *, funders: bool) -> None:
+        """Take in all books of a kind, if they are not yet."""
+        if funders in self._taken_in:
+            return
+        self._taken_in.add(funders)
         for number in range(book.BOOKS):
             self.world.clear()
-            self.catalogue.put(number)
+            self.world.serve(Mode if funders else ())
+            self.catalogue.put(number, funders=funders)
 
     def __enter__(self) -> Self:
         return self
@@ -128,12 +145,15 @@ class Ground:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def wrongs(self, seed: int, living: Living | None = None) -> dict[str, str]:
+    def wrongs(
+        self, seed: int, living: Living | None = None, *, funders: bool = False
+    ) -> dict[str, str]:
         """Play a seed; say what was wrong, each with the checker that found it."""
         by: dict[str, str] = {}
+        plan = draw(seed, repaying=1.0, funders=float(funders))
         with _judged(by, living), _in_time():
             try:
-                result = seeds.play(self.world, self.catalogue, crowded(draw(seed, repaying=1.0)))
+                result = seeds.play(self.world, self.catalogue, crowded(plan))
             except HungError:
                 return {"I13 the day does not end": "the day itself"}
         return {wrong: by.get(wrong) or _found_by(wrong) for wrong in result.wrongs}
@@ -189,13 +209,15 @@ def hunted(ground: Ground, mutant: Mutant, *, days: int = DAYS, net: str = "") -
     """Let a mutant live through the seeds until it is noticed."""
     started = time.perf_counter()
     more = (BY_NAME[net],) if net else ()
+    shared = mutant.area == mutants_funders.AREA
+    ground.take_in(funders=shared)
     living = Living(mutant, *more)
     for seed in range(1, days + 1):
         with living:
-            wrongs = ground.wrongs(seed, living)
+            wrongs = ground.wrongs(seed, living, funders=shared)
         if not wrongs:
             continue
-        usual = ground.wrongs(seed)
+        usual = ground.wrongs(seed, funders=shared)
         for wrong, checker in wrongs.items():
             if wrong not in usual:
                 return Found(

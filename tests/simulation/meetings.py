@@ -18,6 +18,8 @@ from greenlet import getcurrent, greenlet
 from app import app
 from chalicelib.flows.early_repayment import request_named
 from infra.local.sample_book import SampleBook
+from simulators.payment_platform import PaymentPlatform
+from tests.simulation import checkers_funders
 from tests.simulation.checkers import CHECKERS, Books
 from tests.simulation.forks import apart
 from tests.simulation.gateway import Answered
@@ -40,6 +42,7 @@ from tests.simulation.watch import Watch
 from tests.simulation.world import KEPT, WIRED, World, forget
 
 ORDERS_MAX = 20_000
+JUDGES = (*CHECKERS, *checkers_funders.CHECKERS)
 IS_OVER = "its messages are taken off"
 
 
@@ -104,7 +107,8 @@ class Meeting:
         """From here on, whoever is started takes part.  Time stands still."""
         self._world.tasks = self._world.faults = self  # type: ignore[assignment]
         self._world.watching = self._before_a_call
-        self.day.payment._hang_seconds = self.day.sms._hang_seconds = 0.0
+        for platform in (*self._takers(), self.day.sms):
+            platform._hang_seconds = 0.0
         forget()
 
     def __len__(self) -> int:
@@ -222,7 +226,7 @@ class Meeting:
     def _stands_there(self, service: str, operation: str) -> object:
         """Look at what a call may change; None where it is not known."""
         given = self._given
-        if service in {"payment", "sms"}:
+        if service in {"payment", "sms", "funder"}:
             return self._platforms()
         if service == "dynamodb" and operation in {"PutItem", "UpdateItem", "DeleteItem"}:
             key = key_of(given)
@@ -233,9 +237,15 @@ class Meeting:
         return None
 
     def _platforms(self) -> str:
-        payment, sms = self.day.payment, self.day.sms
-        scripts = [sorted(each._outcomes._scripts.items()) for each in (payment, sms)]
-        return repr((sorted(payment._orders.items()), sorted(sms._messages.items()), scripts))
+        takers, sms = self._takers(), self.day.sms
+        scripts = [sorted(each._outcomes._scripts.items()) for each in (*takers, sms)]
+        orders = [sorted(each._orders.items()) for each in takers]
+        return repr((*orders, sorted(sms._messages.items()), scripts))
+
+    def _takers(self) -> list[PaymentPlatform]:
+        """List who takes deductions: the payment platform, and a funder that deducts by itself."""
+        funders = self.day.funders
+        return [self.day.payment, *([funders.funder.wishes] if funders else [])]
 
     def _before_a_call(
         self, service: str, operation: str, parameters: Mapping[str, Any], is_done: bool
@@ -311,7 +321,7 @@ class Meeting:
             books = Books(day)
             return [
                 *self.watch.wrongs,
-                *(wrong for checker in CHECKERS for wrong in checker(books)),
+                *(wrong for checker in JUDGES for wrong in checker(books)),
                 *self._lies(),
             ]
         except Exception as error:  # noqa: BLE001  what breaks the day is a finding, too

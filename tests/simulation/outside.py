@@ -21,6 +21,7 @@ from simulators.wire import Reply, Wire, refusal
 from tests.simulation.clock import VirtualClock
 
 PAYMENT, SMS, US = "http://payment.test", "http://sms.test", "http://us.test"
+FUNDER = "http://funder.test"
 READ_SECONDS = 8.0
 THROTTLED = Reply(status=429, body={"code": "RATE_LIMITED"}, wire=Wire.UNSIGNED)
 
@@ -80,11 +81,18 @@ class Platforms:
         self._around = around
         self.is_down = False
         self.is_throttling = False
+        self.is_funder_down = False
 
-    def begin(self, *, payment: PaymentPlatform, sms: SmsPlatform) -> None:
-        """Put a day's platforms behind the wire."""
-        self._payment, self._sms = payment, sms
-        self.is_down = self.is_throttling = False
+    def begin(
+        self,
+        *,
+        payment: PaymentPlatform,
+        sms: SmsPlatform,
+        wishes: PaymentPlatform | None = None,
+    ) -> None:
+        """Put a day's platforms behind the wire; `wishes` is a funder that takes deductions."""
+        self._payment, self._sms, self._wishes = payment, sms, wishes
+        self.is_down = self.is_throttling = self.is_funder_down = False
 
     def request(
         self,
@@ -108,7 +116,7 @@ class Platforms:
     def _answered(
         self, name: str, method: str, path: str, body: bytes, headers: Mapping[str, str]
     ) -> Response:
-        if self.is_down:
+        if self.is_down or (name == "funder" and self.is_funder_down):
             raise urllib3.exceptions.NewConnectionError(None, "down")  # type: ignore[arg-type]
         if self.is_throttling:
             return Response(429, THROTTLED.payload(), {})
@@ -117,8 +125,7 @@ class Platforms:
         except BadSignatureError as error:
             reply = refusal(401, "SIGNATURE_INVALID", str(error))
         else:
-            route = self._payments if name == "payment" else self._texts
-            reply = route(method, path, json.loads(body) if body else {})
+            reply = self._routed(name, method, path, json.loads(body) if body else {})
         if reply.wire is Wire.DROPPED:
             self._clock.pass_(min(reply.seconds, READ_SECONDS))
             raise urllib3.exceptions.ReadTimeoutError(None, path, "no answer")  # type: ignore[arg-type]
@@ -135,13 +142,24 @@ class Platforms:
         stamp = self._clock.now().isoformat(timespec="seconds")
         return keys.signer().sign(method, path, body, timestamp=stamp, nonce="0")
 
-    def _payments(self, method: str, path: str, body: Mapping[str, Any]) -> Reply:
+    def _routed(self, name: str, method: str, path: str, body: Mapping[str, Any]) -> Reply:
+        if name == "sms":
+            return self._texts(method, path, body)
+        platform = self._payment if name == "payment" else self._wishes
+        assert platform is not None
+        return self._payments(platform, method, path, body)
+
+    def _payments(
+        self, platform: PaymentPlatform, method: str, path: str, body: Mapping[str, Any]
+    ) -> Reply:
         parts = path.removeprefix("/v1/deductions").strip("/").split("/")
         if method == "POST" and parts == [""]:
-            return self._payment.deduct(body)
+            return platform.deduct(body)
         if method == "POST" and parts[1:] == ["close"]:
-            return self._payment.close(parts[0])
-        return self._payment.query(parts[0])
+            return platform.close(parts[0])
+        if method == "POST" and parts[1:] == ["splits"]:
+            return platform.split(parts[0], body)
+        return platform.query(parts[0])
 
     def _texts(self, method: str, path: str, body: Mapping[str, Any]) -> Reply:
         if method == "POST":

@@ -15,6 +15,7 @@ from typing import Any
 from chalicelib.adapters.wall_clock import SHANGHAI
 from infra.local.sample_book import SampleBook
 from tests.simulation import book as books
+from tests.simulation import plan_funders
 
 CALL_FAULTS = {
     "crash_before": 4,
@@ -132,6 +133,7 @@ class Plan:
     faults: tuple[Fault, ...]
     visits: tuple[Visit, ...]
     days: int = 1
+    funders: bool = False
     left_out: frozenset[int] = frozenset()
     sample: SampleBook = field(repr=False)
 
@@ -158,8 +160,38 @@ class Plan:
         return replace(self, left_out=self.left_out | numbers)
 
 
-def draw(seed: int, *, repaying: float = 0.5, weather: Weather | None = None) -> Plan:
-    """Draw a seed's day; `repaying` is the chance that borrowers pay early on it."""
+FUNDERS = 0.4
+"""The chance that others lend beside us in a day's book."""
+
+
+def draw(
+    seed: int,
+    *,
+    repaying: float = 0.5,
+    weather: Weather | None = None,
+    funders: float = FUNDERS,
+) -> Plan:
+    """Draw a seed's day; `repaying` is the chance that borrowers pay early on it.
+
+    `funders` is the chance of funders, drawn apart: a day without them is what it always was.
+    """
+    plan = _drawn(seed, repaying=repaying, weather=weather)
+    if Random(f"funders {seed}").random() >= funders:
+        return plan
+    sample = books.make(plan.book, funders=True)
+    more = plan_funders.faults(seed, sample, plan.weather)
+    numbered = [Fault(number=len(plan.faults) + place, **facts) for place, facts in enumerate(more)]
+    visits = (Visit(**facts) for facts in plan_funders.visits(seed, sample, repaying))
+    return replace(
+        plan,
+        funders=True,
+        sample=sample,
+        faults=(*plan.faults, *numbered),
+        visits=tuple(sorted((*plan.visits, *visits), key=lambda visit: visit.at)),
+    )
+
+
+def _drawn(seed: int, *, repaying: float, weather: Weather | None) -> Plan:
     rng = Random(f"day {seed}")
     number = rng.randrange(books.BOOKS)
     sample = books.make(number)

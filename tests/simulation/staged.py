@@ -118,7 +118,7 @@ class Shelf:
         self._sample, self._late = sample, late
         return self
 
-    def put(self, _number: int) -> Book:
+    def put(self, _number: int, *, funders: bool = False) -> Book:
         """Put the chosen book into the tables."""
         there = tuple(loan for loan in self._sample.loans if loan.loan_id not in self._late)
         whole = self._read(self._sample.loans)
@@ -184,7 +184,7 @@ class StagedTimetable(Timetable):
             self._expect(job, 0.0)
         for job, times in APPOINTMENTS.items():
             for at in times:
-                self._fire(job, at)
+                self.fire(job, at)
         day.at(BILL_AT, "bill", lambda: day.bills.drop(on))
         day.at(CORRECTED_BILL_AT, "bill", lambda: self._correct(on))
         day.borrowers.make_appointments()

@@ -20,7 +20,8 @@ FAST = (
 )
 SEEDS_MAX = 40
 CROWDED_SEEDS = range(101, 121)
-REACHING_SEEDS = (*range(1, 4), 14, *range(30, 80))
+FUNDERS_SEEDS = range(1000, 1010)
+REACHING_SEEDS = (*range(1, 4), 14, *FUNDERS_SEEDS[:4], *range(30, 80), *FUNDERS_SEEDS[4:])
 
 
 @pytest.fixture(scope="module")
@@ -63,9 +64,10 @@ class TestAMutant:
             Living(mutant("area", "name", "guard", Constant("chalicelib.flows.sweep:NONE", 1)))
 
     def test_is_reached_by_what_days_do(self, ground):
+        ground.take_in(funders=True)
         with Living(*map(asleep, MUTANTS)) as living:
             for seed in REACHING_SEEDS:
-                ground.wrongs(seed)
+                ground.wrongs(seed, funders=seed in FUNDERS_SEEDS)
                 if set(living.places) <= living.reached:
                     break
 

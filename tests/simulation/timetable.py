@@ -37,9 +37,9 @@ class Timetable:
             for job in JOBS:
                 self._expect(job, later)
             for at in SWEEPS[plan.weather.name]:
-                self._fire("sweep", at + later)
+                self.fire("sweep", at + later)
             for at in RELEASES:
-                self._fire("release_texts", at + later)
+                self.fire("release_texts", at + later)
             first, *more = BILLS
             day.at(first + later, "bill", lambda on=on: day.bills.drop(on))
             for at in more:
@@ -47,6 +47,8 @@ class Timetable:
             for at in CLOSINGS:
                 day.at(at + later, "close_day", lambda on=on, at=at + later: self._close(on, at))
         day.borrowers.make_appointments()
+        if day.funders:
+            day.funders.make_appointments()
         for fault in plan.of_kind("more_loans"):
             day.at(fault.at, "more loans", lambda how=fault.about: day.more_loans.drop(how))
         self._make_switches()
@@ -59,7 +61,7 @@ class Timetable:
     def pause(self, on: bool) -> None:
         wiring.controls().pause(on=on, by="drill", at=self._day.world.clock.now())
 
-    def _fire(self, job: str, at: float) -> None:
+    def fire(self, job: str, at: float) -> None:
         self._day.at(at, job, lambda: self._day.fire(job, at))
 
     def _close(self, on: object, at: float) -> None:
@@ -77,6 +79,7 @@ class Timetable:
             "platform_down": lambda on: setattr(day.world.platforms, "is_down", on),
             "platform_throttling": lambda on: setattr(day.world.platforms, "is_throttling", on),
             "paused": self.pause,
+            "funder_down": lambda on: setattr(day.world.platforms, "is_funder_down", on),
         }
         for fault in day.plan.of_kind(*switches):
             turn = switches[fault.kind]
@@ -97,4 +100,4 @@ class Timetable:
             case "job_thrice":
                 for again in (0.0, 0.001):
                     self._day.at(at + again, job, lambda: self._day.fire(job, at))
-        self._fire(job, at)
+        self.fire(job, at)

@@ -164,5 +164,6 @@ _TOUCHES = {
     "sqs": _of_sqs,
     "sns": _of_sns,
     "payment": _of_payments,
+    "funder": _of_payments,
     "sms": _of_texts,
 }

@@ -2,11 +2,13 @@
 
 What is simulated: AWS below botocore, time, chance, and the platforms behind their wire.  What is
 ours runs unchanged; wiring.py is told of four stand-ins: sequential branches for threads, cheap
-keys, a pool without HTTP, and a clock for what measures pauses.
+keys, a pool without HTTP, and a clock for what measures pauses.  Funders' files are read row by row,
+as they are where DuckDB is not: its verdict is the same (tests/unit/test_file_screen.py).
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import cache, partial
 from types import SimpleNamespace
@@ -16,14 +18,23 @@ import pynamodb.connection.base
 from cfnlint.decode import decode
 
 from app import app
-from chalicelib import wiring, wiring_assistance
-from chalicelib.adapters import products, signed_http, telemetry
+from chalicelib import settings as stage
+from chalicelib import stores, wiring, wiring_assistance
+from chalicelib.adapters import (
+    due_matching,
+    file_screen,
+    funders,
+    products,
+    signed_http,
+    telemetry,
+)
 from chalicelib.adapters.access_tokens import AccessTokens
 from chalicelib.adapters.dynamodb import controls, tables
 from chalicelib.adapters.payment_platform import Breaker
 from chalicelib.adapters.rate_limit import TokenBucket
 from chalicelib.adapters.signed_http import SignedHttp
 from chalicelib.adapters.wall_clock import wall_clock
+from chalicelib.domain.loan import Mode
 from chalicelib.domain.notice import NoticePolicy
 from chalicelib.flows import day_close, sweep, watch
 from tests.simulation.aws.calls import answered_by
@@ -33,6 +44,7 @@ from tests.simulation.aws.sns import Sns
 from tests.simulation.aws.sqs import Sqs
 from tests.simulation.clock import VirtualClock
 from tests.simulation.faults import Faults
+from tests.simulation.funders import our_funders
 from tests.simulation.outside import OUR_KEYS, PAYMENT, SMS, US, Platforms
 from tests.simulation.quick import quick
 from tests.simulation.setting import environment
@@ -55,6 +67,7 @@ SETTINGS = {
     "PAGE_BASE": "",
     "QUOTES_PER_MINUTE": "1000",
     "REPAYMENTS_PER_MINUTE": "1000",
+    "SERVED_MODES": Mode.SELF_OPERATED.value,
 }
 DAYS_BACK = 2
 """No book here is older: looking 30 days back would read nothing, thirty times."""
@@ -105,6 +118,12 @@ class World:
         self.trace = hashlib.blake2b(digest_size=8)
         self.calls = 0
         self.lag_seconds = self.watching = None
+        forget()
+
+    def serve(self, modes: Iterable[str]) -> None:
+        """Serve these modes from now on, besides what we lend alone."""
+        os.environ["SERVED_MODES"] = ",".join(sorted({Mode.SELF_OPERATED.value, *modes}))
+        stage.settings.cache_clear()
         forget()
 
     def digest(self) -> str:
@@ -189,6 +208,9 @@ class World:
             (wiring, "TokenBucket", partial(TokenBucket, monotonic=clock, sleep=clock.pass_)),
             (wiring, "access_tokens", lambda: tokens),
             (products, "read", cache(products.read)),
+            (funders, "read", partial(our_funders, funders.read())),
+            (stage, "BUILT_MODES", frozenset(Mode)),
+            *((module, "is_here", lambda: False) for module in (due_matching, file_screen)),
             (wiring.meter, "attach", lambda *_: None),
             (wiring, "NoticePolicy", partial(NoticePolicy, days_back=DAYS_BACK)),
             (controls, "time", SimpleNamespace(monotonic=clock)),
@@ -200,10 +222,12 @@ class World:
         try:
             for place, name, stand_in in places:
                 setattr(place, name, stand_in)
+            forget_funders()
             yield
         finally:
             for place, name, real in before:
                 setattr(place, name, real)
+            forget_funders()
 
     def _signed_http(self, _platform: str, base_url: str, **_: object) -> SignedHttp:
         http = SignedHttp(
@@ -218,6 +242,12 @@ class World:
     def _count(self, *, name: str, unit: str, value: float) -> None:
         assert unit == "Count"
         self.counted[name] = self.counted.get(name, 0) + value
+
+
+def forget_funders() -> None:
+    """Have the catalogue of funders read anew, and what was made of it."""
+    stores.funders.cache_clear()
+    stores.books.cache_clear()
 
 
 def forget() -> None:

@@ -80,6 +80,10 @@ class Forwarded:
             "kind": order.kind.value,
             "as_of": order.as_of.isoformat(),
             **({"recut": order.recut} if order.recut else {}),
+            "lines": [
+                {"instalment_no": line.instalment_no, **fen_of(line.components)}
+                for line in order.lines
+            ],
         }
         return _read(self._wishes.deduct(body))
 

@@ -91,6 +91,17 @@ class TestAWish:
             TODAY,
         )
 
+    @pytest.mark.parametrize("name", WISHES)
+    def test_says_what_it_pays_of_which_instalment(self, name):
+        world = a_world("timeout_after_charge")
+        order_no = wish(world, name)
+        send_all(world)
+        told = world.funder_platform.ordered[order_no].lines
+        ask_all(world)
+
+        assert told
+        assert told == world.journal.results[order_no].lines
+
     def test_without_an_answer_is_asked_after_at_the_funder(self):
         world = a_world("timeout_after_charge")
         order_no = wish(world)

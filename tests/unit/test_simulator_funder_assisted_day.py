@@ -162,6 +162,15 @@ class TestRounds:
 
         assert short(run(outside, 2)) == [("LN1", 1, 1, "FAILED"), ("LN1", 1, 2, "SUCCEEDED")]
 
+    def test_of_a_day_told_late_say_nothing_of_the_day_after(self, outside):
+        run(outside, 1)
+        outside.clock.set(at(FEB_16, 9))
+        wish(outside, amount_fen=PAYOFF_FEN - DUE_FEN)
+        of_the_day = run(outside, 1, version=2)
+
+        assert {line["paid_at"][:10] for line in of_the_day} == {FEB_15.isoformat()}
+        assert run(outside, 1, day=FEB_16)
+
     def test_do_not_touch_a_loan_whose_order_has_no_end(self, outside):
         outside.platform.script("AG1", ["processing_then_fail"])
         run(outside, 1)
