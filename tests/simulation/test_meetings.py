@@ -32,6 +32,12 @@ LONG = (
     *("a bill × itself", "a bill × its next version", "the close × the bill's next version"),
     *("a deduction × itself × its notification", "two repayments' starts × a deduction"),
     "a spoilt bill × its next version",
+    "a confirmation (reject_row) × its next version",
+    "a confirmation (missing_line) × its next version",
+    *(
+        f"a results file ({way}) × its next version"
+        for way in ("wrong_status", "change_amount", "missing_line")
+    ),
 )
 """Meetings of hundreds of orders each."""
 

@@ -1,8 +1,8 @@
 """One simulated region, with the production's own entry points in it.
 
 What is simulated: AWS below botocore, time, chance, and the platforms behind their wire.  What is
-ours runs unchanged; wiring.py is told of four stand-ins: sequential branches for threads, cheap
-keys, a pool without HTTP, and a clock for what measures pauses.  Funders' files are read row by row,
+ours runs unchanged; wiring.py is told of five stand-ins: sequential branches for threads, cheap
+keys, a pool without HTTP, a clock for what measures pauses; funders' files are read row by row,
 as they are where DuckDB is not: its verdict is the same (tests/unit/test_file_screen.py).
 """
 
