@@ -34,6 +34,7 @@ LONG = (
     "a spoilt bill × its next version",
     "a confirmation (reject_row) × its next version",
     "a confirmation (missing_line) × its next version",
+    "a results file × itself",
     *(
         f"a results file ({way}) × its next version"
         for way in ("wrong_status", "change_amount", "missing_line")
