@@ -57,7 +57,27 @@ def crowded(plan: Plan) -> Plan:
         if any(fault.until == AFTER_BILL for fault in faults):
             # A bill that is right need not come again: it stays with what it left open.
             faults = [fault for fault in faults if fault.kind != "bill"]
+    if plan.funders and plan.weather.name != "calm":
+        for facts in _between_funders_and_us(Random(f"crowd of funders {plan.seed}"), plan):
+            faults.append(Fault(number=len(faults), **facts))
     return replace(plan, visits=visits, faults=tuple(faults))
+
+
+def _between_funders_and_us(rng: Random, plan: Plan) -> Iterator[Mapping[str, Any]]:
+    """Have funders reject what is right and tell what is wrong, and wishes be lost on the way."""
+    if rng.random() < 0.4:
+        yield {
+            "kind": "confirmation",
+            "about": rng.choice(("F1", "F2")),
+            "more": (rng.choice(("reject_row", "change_amount", "extra_loan")), 0.0),
+        }
+    if rng.random() < 0.4:
+        way = rng.choice(("change_amount", "wrong_status", "missing_line"))
+        yield {"kind": "results", "about": rng.choice(("r1", "r2")), "more": (way, 19.0)}
+    for loan in plan.sample.loans:
+        if loan.mode == "loan_assistance" and rng.random() < 0.4:
+            lost = ("timeout_before_charge",) * 3
+            yield {"kind": "wish_outcome", "about": loan.agreement_no, "more": lost}
 
 
 def _visits(rng: Random, hot: list[int], loans: int) -> Iterator[Visit]:
