@@ -61,6 +61,8 @@ DAYS_SAME = 25
 """How many days are played with one of which we say that it makes no difference."""
 
 SECONDS_MAX = 60
+"""So much of a processor's time a day may take: a busy machine makes none endless."""
+
 RETRY_DPD_MAX = 35
 PROOF = Path("docs/proof.md")
 BEGINS, ENDS = "<!-- mutants -->", "<!-- /mutants -->"
@@ -190,13 +192,13 @@ def _in_time() -> Iterator[None]:
     def hung(*_: object) -> None:
         raise HungError
 
-    before = signal.signal(signal.SIGALRM, hung)
-    signal.setitimer(signal.ITIMER_REAL, SECONDS_MAX)
+    before = signal.signal(signal.SIGPROF, hung)
+    signal.setitimer(signal.ITIMER_PROF, SECONDS_MAX)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
 
 
 def _found_by(wrong: str) -> str:

@@ -147,21 +147,6 @@ FILES = (
     ),
     mutant(
         AREA,
-        "old_confirmation_stands",
-        "a confirmation of an older file of ours is one of the latest",
-        Edit(
-            f"{RECONCILIATION}:_is_confirmed",
-            '        and run.totals.get("reconciliation_version") == latest.number\n',
-            "",
-        ),
-        Edit(
-            f"{RECONCILIATION}:open_points",
-            "if left or (confirmed and not _is_confirmed(confirmed, latest)):",
-            "if False:",
-        ),
-    ),
-    mutant(
-        AREA,
         "rejection_overheard",
         "an order that a funder rejects is agreed",
         Edit(
@@ -201,24 +186,6 @@ TELLING = (
             f"{RESULTS}:run",
             "    if not desk.runs.claim(business_date=sheet.business_date, job=job, version=batch.version):\n        return None\n",
             "",
-        ),
-    ),
-    mutant(
-        AREA,
-        "waiting_results_forgotten",
-        "what had to wait for another order's end is not tried again",
-        Edit(
-            f"{RESULTS}:is_current", 'waits = run.totals["loans"][State.WAITING.value]', "waits = 0"
-        ),
-    ),
-    mutant(
-        AREA,
-        "results_claim_taken_over",
-        "any version goes on with what another has claimed",
-        Edit(
-            f"{TOLD}:_went_on",
-            "if not is_of_round or slot.request != sheet.claim:",
-            "if not is_of_round:",
         ),
     ),
     mutant(
