@@ -247,10 +247,11 @@ def _finding(
         if not in_rounds:
             return None
         kind, note, there = Kind.MISSING_HERE, "not_listed", in_rounds
-    elif not records:
-        kind, note, there = Kind.MISSING_THERE, "never_tried", ZERO
-    elif _failed(records) or _collected(records) >= line.amount:
+    elif _failed(rounds) or _collected(records) >= line.amount:
         return None
+    elif not rounds and not _collected(records):
+        # That a borrower's own order failed says nothing of what the funder's rounds collected.
+        kind, note, there = Kind.MISSING_THERE, "never_tried", ZERO
     else:
         kind, note, there = Kind.AMOUNT_DIFFERS, "collected_in_part", _collected(records)
     return Finding(

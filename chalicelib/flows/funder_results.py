@@ -313,9 +313,10 @@ def _apply(told: Told, *, sheet: Sheet) -> told_orders.Applied:
 
 def _unknown(some: Sequence[Told], sheet: Sheet) -> Sequence[Told]:
     """Leave out the loans of which all that is told is recorded and posted, in a few reads."""
-    heads = sheet.books.loans.get_many(sorted({each.loan_id for each in some}))
     order_nos = [sheet.of(each).order_nos(each.loan_id) for each in some]
+    # The journal before the heads: what is recorded by then and holds no slot after it is posted.
     records = sheet.books.journal.get_many(sorted({no for nos in order_nos for no in nos}))
+    heads = sheet.books.loans.get_many(sorted({each.loan_id for each in some}))
 
     def is_known(each: Told, nos: Sequence[str]) -> bool:
         loan, mine = heads.get(each.loan_id), [records[no] for no in nos if no in records]

@@ -122,6 +122,8 @@ def apply(*, told: Told, sheet: Sheet) -> Applied:
             continue
         decision = _decide(loan=loan, told=told, records=records, sheet=sheet)
         if decision.step is Step.NOTHING:
+            if records and _holds(sheet.books.loans.get(told.loan_id), records):
+                continue  # claimed and recorded since the head was read: its worker may have died
             return _concluded(decision, told)
         if loan.slot:
             return Applied(state=State.WAITING)
@@ -165,9 +167,10 @@ def settle(*, told: Told, known: Sequence[Deduction], sheet: Sheet) -> Applied:
             return Applied(state=State.KNOWN)
         # The head first: an order that leaves the slot between the two reads is recorded by then,
         # and its trade is never taken for the next order's.
-        wished = results.judge_wish(
-            told=told, slot=loan.slot, records=list(wishes_of(told.loan_id, sheet))
-        )
+        wishes = {record.order_no: record for record in wishes_of(told.loan_id, sheet)}
+        if _holds(loan, wishes):
+            continue  # recorded since the head was read: its worker may have died
+        wished = results.judge_wish(told=told, slot=loan.slot, records=list(wishes.values()))
         if wished.ends is None:
             state = State.DISPUTED if wished.finding else State.KNOWN
             return Applied(state=state, finding=wished.finding)
@@ -219,6 +222,11 @@ def _went_on(*, loan: Loan, told: Told, records: Mapping[str, Deduction], sheet:
     new = {no: paid for no, paid in told.paid.items() if no not in posted}
     _end(loan=loan, told=told, new=new, sheet=sheet)
     return True
+
+
+def _holds(loan: Loan | None, records: Mapping[str, Deduction]) -> bool:
+    """Whether a recorded order still holds the loan's slot: it is not posted."""
+    return bool(loan and loan.slot and loan.slot.order_no in records)
 
 
 def _record_of(slot: Slot, sheet: Sheet) -> Deduction | None:

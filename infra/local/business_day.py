@@ -61,9 +61,12 @@ def steps(business_date: date) -> Iterator[Step]:
     yield Step(at=today(22, 45), name="repayments", what="the second lenders take them in")
     yield Step(at=next_day(8), name="release_texts", what="texts held over night")
     yield Step(at=next_day(10), name="bill", what="the platform's bill lands; reconciliation")
-    yield Step(at=next_day(10, 15), name="sweep", what="reconciliation files")
-    yield Step(at=next_day(10, 30), name="confirmations", what="the second lenders confirm them")
-    yield Step(at=next_day(11), name="close_day", what="close of day, if nothing is open")
+    # No sweep from here on: it would begin the next business day, whose list nobody has made.
+    yield Step(
+        at=next_day(11), name="close_day", what="reconciliation files; close, if all is done"
+    )
+    yield Step(at=next_day(11, 30), name="confirmations", what="the second lenders confirm them")
+    yield Step(at=next_day(12), name="close_day", what="close of day, if nothing is open")
     yield Step(at=next_day(13), name="corrected_confirmation", what="one of them thinks again")
     yield Step(
         at=next_day(14), name="corrected_bill", what="the platform corrects what it took wrong"

@@ -35,10 +35,10 @@ def books(cloud):
 
 @pytest.fixture(scope="module")
 def morning(cloud, books):
-    """Drive the day until the first bill is there, and read what the close says then."""
+    """Drive the day until the second lenders have answered, and read how it stands then."""
     from infra.local import business_day, report
 
-    business_day.drive(cloud, business_date=DAY, until="close_day", tell=lambda _: None)
+    business_day.drive(cloud, business_date=DAY, until="confirmations", tell=lambda _: None)
     return report.of_day(cloud, DAY)
 
 

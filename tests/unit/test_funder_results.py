@@ -1,7 +1,6 @@
 """What a funder tells of its own deductions is posted once, or shown to people: no fen vanishes."""
 
 import itertools
-from dataclasses import replace
 from datetime import time, timedelta
 
 import pytest
@@ -32,6 +31,8 @@ from tests.assisted import (
     wrongs,
 )
 from tests.builders import TODAY, at
+from tests.repayments import send_all
+from tests.unit.test_forwarded_repayments import wish
 
 ORDER = "20261124-1-LN1"
 YESTERDAY = TODAY - timedelta(days=1)
@@ -529,6 +530,16 @@ class TestTheDay:
         assert (found.here, found.there) == (owed.amount, ZERO)
         assert world.loans.rows["LN1"].hold == ""
 
+    def test_takes_a_borrower_s_failed_wish_for_no_try_of_the_funder(self, world):
+        world.list_dues()
+        world.funder_platform.script["AG-LN1"] = ["insufficient_funds"]
+        wish(world)
+        send_all(world)
+        both_rounds(world)
+        compared(world)
+
+        assert world.open_findings == {"missing_there#20261124-0-LN1": "never_tried"}
+
     def test_finds_what_was_collected_and_not_listed(self, world):
         world.list_dues()
         world.lend("LN2")
@@ -591,16 +602,6 @@ class TestTheDay:
         world.list_dues()
         world.send(a_failure(round=2), round_no=2, day=YESTERDAY, now=at(9))
         both_rounds(world)
-        compared(world)
-
-        assert world.open_findings == {}
-
-    def test_takes_a_wish_that_failed_for_a_try(self, world):
-        world.list_dues()
-        world.send(a_failure(), round_no=1)
-        record = world.journal.results.pop(ORDER)
-        world.journal.results["wish"] = replace(record, order_no="wish", round_no=0)
-        world.send(round_no=2)
         compared(world)
 
         assert world.open_findings == {}

@@ -24,7 +24,7 @@ from tests.unit.test_forwarded_repayments import told as told_of_wish
 from tests.unit.test_forwarded_repayments import wish
 
 NOON = at(12)
-ORDERS_MAX = 6_000
+ORDERS_MAX = 12_000
 
 
 @pytest.fixture(autouse=True)
@@ -178,6 +178,33 @@ def test_a_version_that_comes_in_between_any_two_calls_of_the_other_leaves_peopl
 
         assert wrongs(scene.world) == [], boundary
         assert settled(scene.end()) in (settled(both), settled(second)), boundary
+
+
+@pytest.mark.parametrize("boundary", range(0, 80, 2))
+def test_a_file_is_taken_whole_though_another_of_its_workers_dies_in_between_any_two_calls(
+    boundary,
+):
+    """Whoever is left finishes the other's work: the dead one's message finds the file applied."""
+    boundaries, end = calm((1,))
+    for dies_at in range(boundaries):
+        scene = Scene()
+        key = scene.put(1)
+        calls = 0
+
+        def come_in_and_die(_call: str) -> None:
+            nonlocal calls
+            calls += 1
+            if calls == boundary // 2 + 1:
+                scene.world.outside.before_call = None  # noqa: B023
+                dies(scene, lambda: scene.world.take(key, NOON), boundary=dies_at)  # noqa: B023
+
+        scene.world.outside.before_call = come_in_and_die
+        scene.deliver(key)
+        scene.world.outside.before_call = None
+        scene.deliver(key)
+
+        assert wrongs(scene.world) == [], dies_at
+        assert scene.end() == end, dies_at
 
 
 def meet(scene: Scene, key: str) -> None:
