@@ -229,28 +229,49 @@ def _findings(
         if each.facts[funder_discrepancies.FOUND_IN] != job and not each.is_resolved
     }
     busy = _busy(expected, business_date, funder, desk)
+    began = min(
+        (
+            record.result.paid_at
+            for each in records.values()
+            for record in each
+            if record.round_no != NO_ROUND and record.result.paid_at
+        ),
+        default=None,
+    )
     # A loan in dispute is a discrepancy already: it is not told of twice.
     for loan_id in sorted({*expected, *records} - disputed):
         order_no = f"{business_date:%Y%m%d}-{NO_ROUND}-{loan_id}"
-        found = _finding(loan_id, order_no, expected.get(loan_id), records.get(loan_id, ()))
+        line, of_loan = expected.get(loan_id), records.get(loan_id, ())
+        found = _finding(loan_id, order_no, line, of_loan, began)
         if found and not (loan_id in busy or _paid_late(loan_id, business_date, desk)):
             yield found
 
 
 def _finding(
-    loan_id: str, order_no: str, line: DueLine | None, records: Sequence[Deduction]
+    loan_id: str,
+    order_no: str,
+    line: DueLine | None,
+    records: Sequence[Deduction],
+    began: datetime | None,
 ) -> Finding | None:
-    """Say what differs of one loan; none of it holds the loan, for what was told is posted."""
-    rounds = [record for record in records if record.round_no != NO_ROUND]
-    in_rounds = _collected(rounds)
+    """Say what differs of one loan; none of it holds the loan, for what was told is posted.
+
+    A borrower's own order that failed before the funder began says nothing of its rounds; one
+    that was on its way then kept them out.
+    """
+    tries = [
+        record
+        for record in records
+        if record.round_no != NO_ROUND or began is None or record.recorded_at >= began
+    ]
+    in_rounds = _collected([record for record in records if record.round_no != NO_ROUND])
     if line is None:
-        if not in_rounds:
-            return None
+        if not in_rounds or _collected(records) > in_rounds:
+            return None  # whose borrower paid that day may owe an instalment the list left out
         kind, note, there = Kind.MISSING_HERE, "not_listed", in_rounds
-    elif _failed(rounds) or _collected(records) >= line.amount:
+    elif _failed(tries) or _collected(records) >= line.amount:
         return None
-    elif not rounds and not _collected(records):
-        # That a borrower's own order failed says nothing of what the funder's rounds collected.
+    elif not _collected(records):
         kind, note, there = Kind.MISSING_THERE, "never_tried", ZERO
     else:
         kind, note, there = Kind.AMOUNT_DIFFERS, "collected_in_part", _collected(records)

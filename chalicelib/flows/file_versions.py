@@ -33,6 +33,11 @@ class Shelf:
     def folder(self) -> str:
         return f"file-versions/{self.business_date:%Y%m%d}/{self.funder_id}/{self.kind}"
 
+    def key_of(self, number: int) -> str:
+        """Name the file of a version, as it goes out."""
+        folder = f"out/funders/{self.funder_id}/{self.kind}/{self.business_date:%Y%m%d}"
+        return f"{folder}/{self.kind}_v{number}.csv"
+
 
 def standing(*, shelf: Shelf, objects: ObjectStore) -> Sequence[Version]:
     """Read all versions there are, the first one first."""

@@ -75,12 +75,6 @@ def channel_of(funder_id: str) -> str:
     return f"funder-{funder_id}"
 
 
-def key_of(funder_id: str, business_date: date, version: int) -> str:
-    """Name a version of the file."""
-    folder = f"out/funders/{funder_id}/reconciliation/{business_date:%Y%m%d}"
-    return f"{folder}/reconciliation_v{version}.csv"
-
-
 def folder_of(funder_id: str, business_date: date) -> str:
     """Name the folder where a funder puts the confirmations of a date."""
     return f"in/funders/{funder_id}/confirmations/{business_date:%Y%m%d}/"
@@ -122,7 +116,15 @@ def _write(
         )
         versions = file_versions.standing(shelf=shelf, objects=desk.objects)
     written = [
-        _put(version=version, shelf=shelf, paid=paid, desk=desk)
+        repayment_file.put(
+            version=version,
+            shelf=shelf,
+            job=job,
+            paid=paid,
+            books=desk.reconciling.rounds.books,
+            runs=runs,
+            writer=desk.writer,
+        )
         for version in versions
         if version.number not in run.parts
     ]
@@ -131,30 +133,6 @@ def _write(
         totals = {"versions": len(run.parts), **run.parts[len(run.parts)]}
         runs.put_totals(run.completed(at=run.completed_at or now, totals=totals))
     return written
-
-
-def _put(*, version: Version, shelf: Shelf, paid: Mapping[str, Deduction], desk: Desk) -> str:
-    rounds = desk.reconciling.rounds
-    key = key_of(shelf.funder_id, shelf.business_date, version.number)
-    written = desk.writer.write(
-        kind=FunderFile.RECONCILIATION,
-        funder_id=shelf.funder_id,
-        key=key,
-        lines=repayment_file.lines_of(order_nos=version.order_nos, paid=paid, books=rounds.books),
-    )
-    rounds.runs.put_part(
-        business_date=shelf.business_date,
-        job=file_job_of(shelf.funder_id),
-        shard=version.number,
-        totals={
-            "key": key,
-            "orders": len(version.order_nos),
-            "rows": written.rows,
-            "amount_fen": written.amount.fen,
-            "sha256": written.sha256,
-        },
-    )
-    return key
 
 
 def _is_reconciled(business_date: date, desk: Desk) -> bool:

@@ -47,12 +47,6 @@ def job_of(funder_id: str) -> str:
     return f"{JOBS}{funder_id}"
 
 
-def key_of(funder_id: str, business_date: date, version: int) -> str:
-    """Name a version of the file."""
-    folder = f"out/funders/{funder_id}/repayments/{business_date:%Y%m%d}"
-    return f"{folder}/repayments_v{version}.csv"
-
-
 def write(
     *, business_date: date, now: datetime, desk: Desk, paid: Paid | None = None
 ) -> tuple[str, ...]:
@@ -101,6 +95,43 @@ def paid_by_funder(*, business_date: date, books: Books) -> Paid:
     for record in records:
         paid.setdefault(heads[record.loan_id].funder_id, {})[record.order_no] = record
     return paid
+
+
+def put(
+    *,
+    version: Version,
+    shelf: Shelf,
+    job: str,
+    paid: Mapping[str, Deduction],
+    books: Books,
+    runs: Runs,
+    writer: FunderFiles,
+) -> str:
+    """Write the file of a version, and that it is there; done twice, the same bytes.  Gives its key.
+
+    `job` is whose run keeps it as a part; `paid` are the records that are read already.
+    """
+    key = shelf.key_of(version.number)
+    written = writer.write(
+        kind=shelf.kind,
+        funder_id=shelf.funder_id,
+        key=key,
+        lines=lines_of(order_nos=version.order_nos, paid=paid, books=books),
+    )
+    # After the file: a version without its part is written again, the same bytes.
+    runs.put_part(
+        business_date=shelf.business_date,
+        job=job,
+        shard=version.number,
+        totals={
+            "key": key,
+            "orders": len(version.order_nos),
+            "rows": written.rows,
+            "amount_fen": written.amount.fen,
+            "sha256": written.sha256,
+        },
+    )
+    return key
 
 
 def lines_of(
@@ -157,7 +188,15 @@ def _write(
     written: list[str] = []
     while True:
         written += [
-            _put(version=version, shelf=shelf, paid=paid, desk=desk)
+            put(
+                version=version,
+                shelf=shelf,
+                job=job,
+                paid=paid,
+                books=desk.books,
+                runs=desk.runs,
+                writer=desk.writer,
+            )
             for version in versions
             if version.number not in run.parts
         ]
@@ -173,30 +212,6 @@ def _write(
         run = desk.runs.start(business_date=shelf.business_date, job=job, at=now)
     _complete(shelf=shelf, now=now, desk=desk)
     return written
-
-
-def _put(*, version: Version, shelf: Shelf, paid: Mapping[str, Deduction], desk: Desk) -> str:
-    key = key_of(shelf.funder_id, shelf.business_date, version.number)
-    written = desk.writer.write(
-        kind=FunderFile.REPAYMENTS,
-        funder_id=shelf.funder_id,
-        key=key,
-        lines=lines_of(order_nos=version.order_nos, paid=paid, books=desk.books),
-    )
-    # After the file: a version without its part is written again, the same bytes.
-    desk.runs.put_part(
-        business_date=shelf.business_date,
-        job=job_of(shelf.funder_id),
-        shard=version.number,
-        totals={
-            "key": key,
-            "orders": len(version.order_nos),
-            "rows": written.rows,
-            "amount_fen": written.amount.fen,
-            "sha256": written.sha256,
-        },
-    )
-    return key
 
 
 def _complete(*, shelf: Shelf, now: datetime, desk: Desk) -> None:

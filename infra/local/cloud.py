@@ -215,8 +215,21 @@ def break_down(home: Path, *, saving: bool) -> None:
 
 def _programs(cloud: Cloud, *, strict: bool) -> list[Program]:
     environment = _environment(cloud.home)
-    simulators = [sys.executable, "-m", "simulators"]
-    seed = ["--seed", os.environ.get("AFTERLOAN_SEED", "7")]
+    seed = ("--seed", os.environ.get("AFTERLOAN_SEED", "7"))
+    bucket = ("--bucket", EXCHANGE_BUCKET, "--bucket-endpoint", cloud.endpoint)
+    payment = ("--payment-keys", str(cloud.keys_of("payment")), "--payment-url", cloud.payment_url)
+
+    def simulator(name: str, port: int, *more: str) -> Program:
+        keys = ("--keys", str(cloud.keys_of(name)))
+        return Program(
+            name=name,
+            command=[sys.executable, "-m", "simulators", name, "--port", str(port), *keys, *more],
+            port=port,
+            health="/_control/health",
+            folder=ROOT,
+            environment=environment,
+        )
+
     return [
         Program(
             name="cloud",
@@ -226,54 +239,10 @@ def _programs(cloud: Cloud, *, strict: bool) -> list[Program]:
             folder=cloud.home,
             environment=environment | _cloud_environment(cloud.home, cloud.ports, strict=strict),
         ),
-        Program(
-            name="payment",
-            command=[
-                *(*simulators, "payment", "--port", str(cloud.ports.payment), *seed, "--notify"),
-                *("--keys", str(cloud.keys_of("payment"))),
-                *("--bucket", EXCHANGE_BUCKET, "--bucket-endpoint", cloud.endpoint),
-            ],
-            port=cloud.ports.payment,
-            health="/_control/health",
-            folder=ROOT,
-            environment=environment,
-        ),
-        Program(
-            name="sms",
-            command=[
-                *(*simulators, "sms", "--port", str(cloud.ports.sms), *seed),
-                *("--keys", str(cloud.keys_of("sms"))),
-            ],
-            port=cloud.ports.sms,
-            health="/_control/health",
-            folder=ROOT,
-            environment=environment,
-        ),
-        Program(
-            name="funder",
-            command=[
-                *(*simulators, "funder", "--port", str(cloud.ports.funder), *seed, "--notify"),
-                *("--keys", str(cloud.keys_of("funder"))),
-                *("--payment-keys", str(cloud.keys_of("payment"))),
-                *("--payment-url", cloud.payment_url),
-                *("--bucket", EXCHANGE_BUCKET, "--bucket-endpoint", cloud.endpoint),
-            ],
-            port=cloud.ports.funder,
-            health="/_control/health",
-            folder=ROOT,
-            environment=environment,
-        ),
-        Program(
-            name="issuer",
-            command=[
-                *(*simulators, "issuer", "--port", str(cloud.ports.issuer)),
-                *("--keys", str(cloud.keys_of("issuer")), "--issuer", cloud.issuer_url),
-            ],
-            port=cloud.ports.issuer,
-            health="/_control/health",
-            folder=ROOT,
-            environment=environment,
-        ),
+        simulator("payment", cloud.ports.payment, *seed, "--notify", *bucket),
+        simulator("sms", cloud.ports.sms, *seed),
+        simulator("funder", cloud.ports.funder, *seed, "--notify", *payment, *bucket),
+        simulator("issuer", cloud.ports.issuer, "--issuer", cloud.issuer_url),
     ]
 
 

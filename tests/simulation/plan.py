@@ -29,16 +29,7 @@ CALL_FAULTS = {
 its answer lost; the client loses the answer and does it again by itself; AWS refuses it."""
 
 OUTCOMES = (
-    ("insufficient_funds",),
-    ("insufficient_funds", "insufficient_funds"),
-    ("timeout_after_charge",),
-    ("timeout_before_charge",),
-    ("timeout_before_charge", "timeout_after_charge"),
-    ("processing_then_succeed",),
-    ("processing_then_fail", "succeed"),
-    ("not_exist_after_accept",),
-    ("bad_signature",),
-    ("html_error", "html_error", "succeed"),
+    *plan_funders.OF_ANY_PLATFORM,
     ("wrong_amount",),
     ("limit_exceeded",),
     ("bank_unavailable", "timeout_after_charge"),

@@ -40,7 +40,7 @@ CORRECTED_AT = {
 }
 """When a corrected version comes by itself; 0 is when somebody has asked for it, the next day."""
 
-OUTCOMES = (
+OF_ANY_PLATFORM = (
     ("insufficient_funds",),
     ("insufficient_funds", "insufficient_funds"),
     ("timeout_after_charge",),
@@ -51,9 +51,10 @@ OUTCOMES = (
     ("not_exist_after_accept",),
     ("bad_signature",),
     ("html_error", "html_error", "succeed"),
-    ("limit_exceeded",),
-    ("card_closed",),
 )
+"""What deductions meet wherever they are made."""
+
+OUTCOMES = (*OF_ANY_PLATFORM, ("limit_exceeded",), ("card_closed",))
 """What deductions of assisted loans meet: the funder's own, and those we forward."""
 
 WISHES, NEXT_ROUND = 0.5, 0.5

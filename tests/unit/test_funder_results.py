@@ -530,23 +530,34 @@ class TestTheDay:
         assert (found.here, found.there) == (owed.amount, ZERO)
         assert world.loans.rows["LN1"].hold == ""
 
-    def test_takes_a_borrower_s_failed_wish_for_no_try_of_the_funder(self, world):
+    @pytest.mark.parametrize(
+        ("ended_at", "findings"),
+        [(at(8), {"missing_there#20261124-0-LN1": "never_tried"}), (at(10), {})],
+        ids=["before the funder began", "while it deducted"],
+    )
+    def test_takes_a_wish_that_failed_for_a_try_if_it_kept_the_funder_out(
+        self, world, ended_at, findings
+    ):
+        world.lend("LN2")
         world.list_dues()
         world.funder_platform.script["AG-LN1"] = ["insufficient_funds"]
         wish(world)
+        send_all(world, now=ended_at)
+        both_rounds(world, first=paid(world, "LN2"))
+        compared(world)
+
+        assert world.open_findings == findings
+
+    def test_expects_what_is_due_once_a_borrower_has_paid_that_day(self, world):
+        """Too long overdue to be listed, he paid what was: the day's own instalment was left."""
+        world.lend("LN1", overdue_days=31)
+        wish(world, "overdue")
         send_all(world)
-        both_rounds(world)
+        both_rounds(world, first=paid(world))
         compared(world)
 
-        assert world.open_findings == {"missing_there#20261124-0-LN1": "never_tried"}
-
-    def test_finds_what_was_collected_and_not_listed(self, world):
-        world.list_dues()
-        world.lend("LN2")
-        both_rounds(world, first=[*paid(world), *paid(world, "LN2")])
-        compared(world)
-
-        assert world.open_findings == {"missing_here#20261124-0-LN2": "not_listed"}
+        assert {"20261124-1-LN1"} < set(world.journal.results)
+        assert world.open_findings == {}
 
     def test_finds_what_was_collected_in_part_and_never_failed(self, world):
         world.list_dues()

@@ -1,5 +1,6 @@
 """What was collected goes to the funder once: no order in two files, none in no file."""
 
+from collections.abc import Iterator
 from itertools import chain
 
 import pytest
@@ -197,45 +198,43 @@ class TestASupplement:
 
 
 class TestDying:
-    def test_anywhere_leaves_the_same_files(self):
-        def a_world():
-            world = a_day_with_funder(UNKNOWN)
+    @staticmethod
+    def evenings(**outcomes: str) -> Iterator[FunderWorld]:
+        """Play the evening of a late success to its end, and then once for each call it dies at."""
+
+        def evening() -> FunderWorld:
+            world = a_day_with_funder(UNKNOWN | outcomes)
             write(world)
             ends_paid(world, "20261124-1-LN2", at(22, 40))
             world.outside.boundaries = 0
             return world
 
-        plain = a_world()
+        plain = evening()
         write(plain, at(22, 45))
+        yield plain
         for dies_at in range(plain.outside.boundaries):
-            world = a_world()
+            world = evening()
             world.outside.dies_at = dies_at
             with pytest.raises(Crash):
                 write(world, at(22, 45))
+            yield world
+
+    def test_anywhere_leaves_the_same_files(self):
+        plain, *died = self.evenings()
+        assert died
+        for world in died:
             write(world, at(22, 45))
-            assert world.state() == plain.state(), dies_at
+            assert world.state() == plain.state()
 
     def test_between_two_successes_puts_none_in_two_and_none_in_no_file(self):
         """The one that is known when the writer comes again is not in the version he had begun."""
-
-        def a_world():
-            world = a_day_with_funder(UNKNOWN | {"LN4": "processing_then_succeed"})
-            write(world)
-            ends_paid(world, "20261124-1-LN2", at(22, 40))
-            world.outside.boundaries = 0
-            return world
-
-        plain = a_world()
-        write(plain, at(22, 45))
-        for dies_at in range(plain.outside.boundaries):
-            world = a_world()
-            world.outside.dies_at = dies_at
-            with pytest.raises(Crash):
-                write(world, at(22, 45))
+        _, *died = self.evenings(LN4="processing_then_succeed")
+        assert died
+        for world in died:
             ends_paid(world, "20261124-1-LN4", at(22, 50))
             write(world, at(23))
             told = list(chain(*versions(world)))
-            assert sorted(told) == ["20261124-1-LN1", "20261124-1-LN2", "20261124-1-LN4"], dies_at
+            assert sorted(told) == ["20261124-1-LN1", "20261124-1-LN2", "20261124-1-LN4"]
 
 
 def pays_ahead(world: FunderWorld, loan_id: str, now) -> None:
