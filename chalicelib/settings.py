@@ -12,8 +12,6 @@ from chalicelib.domain.agenda import AgendaRules
 from chalicelib.domain.loan import Mode
 from chalicelib.domain.window import SendWindow
 
-BUILT_MODES = frozenset(Mode)
-
 
 class MissingSettingError(Exception):
     """A setting that has no default is not in the environment."""
@@ -79,8 +77,6 @@ class Settings:
             raise IllegalSettingError("ROUND_AT names one to three times, in clock order")
         if self.repayments_by <= self.round_at[-1]:
             raise IllegalSettingError("REPAYMENTS_BY comes after the last of ROUND_AT")
-        if unbuilt := sorted(self.served_modes - BUILT_MODES):
-            raise IllegalSettingError(f"SERVED_MODES names what is not built yet: {unbuilt}")
         if self.agenda_shards < 1 or self.calls_in_flight < 1:
             raise IllegalSettingError("AGENDA_SHARDS and CALLS_IN_FLIGHT are at least 1")
         if self.jwks_url and not _is_trusted(self.jwks_url, stage=self.stage):

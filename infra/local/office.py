@@ -9,13 +9,12 @@ import boto3
 from chalicelib import wiring
 from chalicelib.adapters.wall_clock import wall_clock
 from chalicelib.domain.loan import Mode
-from chalicelib.settings import BUILT_MODES
 from infra.local.cloud import ACCOUNT, EXCHANGE_BUCKET, REGION, STAGE, Cloud, Ports, home_of
 from infra.local.processes import is_listening
 
 ROOT = Path(__file__).resolve().parents[2]
 AUDIENCE = "afterloan"
-SERVES = {"test": ",".join(sorted(BUILT_MODES)), "prod": Mode.SELF_OPERATED.value}
+SERVES = {"test": ",".join(sorted(Mode)), "prod": Mode.SELF_OPERATED.value}
 """What a stage serves where its deployer says nothing else, as in the template."""
 
 
@@ -67,7 +66,7 @@ def connect(stage: str = STAGE) -> None:
         "EXCHANGE_BUCKET": EXCHANGE_BUCKET,
         "PAYMENT_URL": cloud.payment_url,
         "SMS_URL": cloud.sms_url,
-        "SERVED_MODES": ",".join(sorted(BUILT_MODES)),
+        "SERVED_MODES": ",".join(sorted(Mode)),
         "FUNDER_URLS": cloud.funder_urls,
         "TOKEN_ISSUER": cloud.issuer_url,
         "TOKEN_AUDIENCE": AUDIENCE,

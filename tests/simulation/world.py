@@ -209,7 +209,6 @@ class World:
             (wiring, "access_tokens", lambda: tokens),
             (products, "read", cache(products.read)),
             (funders, "read", partial(our_funders, funders.read())),
-            (stage, "BUILT_MODES", frozenset(Mode)),
             *((module, "is_here", lambda: False) for module in (due_matching, file_screen)),
             (wiring.meter, "attach", lambda *_: None),
             (wiring, "NoticePolicy", partial(NoticePolicy, days_back=DAYS_BACK)),

@@ -2,7 +2,6 @@
 
 import pytest
 
-from chalicelib import settings
 from chalicelib.domain.loan import Mode
 from chalicelib.settings import IllegalSettingError, Settings
 
@@ -39,16 +38,7 @@ def test_keys_are_read_from_an_issuer_one_can_trust(monkeypatch, stage, url):
     assert Settings.from_environ().jwks_url == url
 
 
-@pytest.mark.parametrize("modes", ["joint_lending", "self_operated,loan_assistance"])
-def test_what_is_not_built_yet_is_not_served(monkeypatch, modes):
-    monkeypatch.setattr(settings, "BUILT_MODES", frozenset({Mode.SELF_OPERATED}))
-    monkeypatch.setenv("SERVED_MODES", modes)
-
-    with pytest.raises(IllegalSettingError, match="SERVED_MODES"):
-        Settings.from_environ()
-
-
-def test_every_mode_is_built_and_only_our_own_is_served_where_nothing_is_said(monkeypatch):
+def test_only_our_own_mode_is_served_where_nothing_is_said(monkeypatch):
     monkeypatch.delenv("SERVED_MODES", raising=False)
     assert Settings.from_environ().served_modes == {Mode.SELF_OPERATED}
 
