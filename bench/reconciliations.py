@@ -8,14 +8,7 @@ from bench.stopwatch import race, seconds
 from bench.table import Line, timed
 from chalicelib.domain.deduction import order_no_of
 from chalicelib.domain.money import ZERO, Money
-from chalicelib.domain.reconciliation import (
-    PAID,
-    Account,
-    BillRow,
-    LocalOrder,
-    OrderState,
-    match,
-)
+from chalicelib.domain.reconciliation import PAID, Account, BillRow, LocalOrder, OrderState, match
 from tests.builders import TODAY, at
 
 TITLE = "match a bill (reconciliation.match)"

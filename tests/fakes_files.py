@@ -11,8 +11,8 @@ from functools import partial
 from chalicelib.adapters.file_dialects import DEFAULT, CsvFormat, Dialect
 from chalicelib.adapters.file_layouts import BILL, LOANS
 from chalicelib.domain.deduction import AnswerStatus
+from chalicelib.domain.discrepancy import Discrepancy
 from chalicelib.domain.loan import Mode
-from chalicelib.domain.reconciliation import Discrepancy
 from chalicelib.flows import (
     day_close,
     deduction,

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
+from chalicelib.domain.discrepancy import SUGGESTIONS, Discrepancy
 from chalicelib.domain.funder import Agreement, ConfirmationLine
 from chalicelib.domain.money import Money
-from chalicelib.domain.reconciliation import SUGGESTIONS, Discrepancy, Kind
+from chalicelib.domain.reconciliation import Kind
 from chalicelib.domain.run import NONE, Tally
 
 

@@ -20,11 +20,12 @@ from chalicelib.domain.deduction import (
     Status,
     facts_of,
 )
+from chalicelib.domain.discrepancy import Discrepancy
 from chalicelib.domain.due import Due
 from chalicelib.domain.loan import Slot
 from chalicelib.domain.money import NOTHING, ZERO, Components, Money
 from chalicelib.domain.product import Product
-from chalicelib.domain.reconciliation import Discrepancy, Kind
+from chalicelib.domain.reconciliation import Kind
 from chalicelib.domain.told import CLOCKS_DIFFER, Told, failure_of
 
 LINES_SHOWN_MAX = 40

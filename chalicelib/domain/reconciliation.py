@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from chalicelib.domain.deduction import IllegalOrderNumberError, facts_of
-from chalicelib.domain.money import ZERO, Money, total
+from chalicelib.domain.money import ZERO, Money
 from chalicelib.domain.quiet_hours import SHANGHAI
 from chalicelib.domain.run import NONE, Tally
 
@@ -37,19 +37,6 @@ class Kind(StrEnum):
 
 
 BUCKETS = tuple(Kind)[: tuple(Kind).index(Kind.CONFIRMATION_DIFFERS)]
-
-SUGGESTIONS: Mapping[Kind, str] = {
-    Kind.MISSING_HERE: "ask_platform_then_book_or_refund",
-    Kind.MISSING_THERE: "await_next_bill_then_ask_platform",
-    Kind.AMOUNT_DIFFERS: "ask_platform_for_proof_of_amount",
-    Kind.STATUS_DIFFERS: "ask_platform_for_final_status",
-    Kind.DUPLICATE: "refund_if_charged_twice",
-    Kind.CROSS_DAY: "await_next_bill",
-    Kind.SPLIT_DIFFERS: "correct_split_at_platform",
-    Kind.CONFIRMATION_DIFFERS: "compare_with_funder_line_by_line",
-    Kind.UNCONFIRMED: "ask_funder_for_corrected_confirmation",
-    Kind.CONFIRMED_UNKNOWN: "ask_funder_what_it_means",
-}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -291,109 +278,4 @@ def by_rule(orders: Iterable[LocalOrder]) -> Mapping[str, int]:
     return {
         "post_what_the_bill_shows_paid": settled.count(OrderState.SUCCEEDED),
         "close_what_the_bill_does_not_show": settled.count(OrderState.FAILED),
-    }
-
-
-# --- discrepancies ----------------------------------------------------------------------
-
-
-class DiscrepancyState(StrEnum):
-    """A discrepancy's life; only people explain, rules and people resolve."""
-
-    OPEN = "open"
-    EXPLAINED = "explained"
-    RESOLVED = "resolved"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Discrepancy:
-    """One disagreement about one order; `facts` are both sides' figures as plain data.
-
-    `here` is what we ordered, `there` what the bill says; `decided_by` names the person who
-    explained or resolved it, empty while only rules have touched it.
-    """
-
-    business_date: date
-    channel: str
-    kind: Kind
-    order_no: str
-    opened_at: datetime
-    state: DiscrepancyState = DiscrepancyState.OPEN
-    here: Money | None = None
-    there: Money | None = None
-    facts: Mapping[str, Any] = field(default_factory=dict)
-    suggestion: str = ""
-    resolved_at: datetime | None = None
-    reason: str = ""
-    decided_by: str = ""
-
-    @property
-    def discrepancy_id(self) -> str:
-        return f"{self.kind}#{self.order_no}"
-
-    @property
-    def is_resolved(self) -> bool:
-        return self.state is DiscrepancyState.RESOLVED
-
-
-def discrepancies(
-    *, findings: Iterable[Match], business_date: date, channel: str, at: datetime
-) -> Mapping[str, Discrepancy]:
-    """Make one discrepancy of all open findings of a kind about an order, by id."""
-    groups: dict[tuple[Kind, str], list[Match]] = {}
-    for found in findings:
-        if found.is_open:
-            groups.setdefault((found.kind, found.order_no), []).append(found)
-    opened = (
-        _discrepancy(group, business_date=business_date, channel=channel, at=at)
-        for group in groups.values()
-    )
-    return {discrepancy.discrepancy_id: discrepancy for discrepancy in opened}
-
-
-ROWS_SHOWN_MAX = 20
-"""How many of a bill's rows one discrepancy shows; of more it tells the number."""
-
-
-def _discrepancy(
-    group: list[Match], *, business_date: date, channel: str, at: datetime
-) -> Discrepancy:
-    rows = [found.row for found in group if found.row]
-    order = next((found.order for found in group if found.order), None)
-    return Discrepancy(
-        business_date=business_date,
-        channel=channel,
-        kind=group[0].kind,
-        order_no=group[0].order_no,
-        opened_at=at,
-        here=order.amount if order else None,
-        there=total(row.amount for row in rows) if rows else None,
-        facts={
-            "note": group[0].note,
-            "here": _order_facts(order) if order else None,
-            "there": [_row_facts(row) for row in rows[:ROWS_SHOWN_MAX]],
-            "more_rows": max(len(rows) - ROWS_SHOWN_MAX, 0),
-        },
-        suggestion=SUGGESTIONS[group[0].kind],
-    )
-
-
-def _row_facts(row: BillRow) -> Mapping[str, Any]:
-    return {
-        "trade_no": row.trade_no,
-        "amount_fen": row.amount.fen,
-        "funder_amount_fen": row.funder_amount.fen,
-        "platform_amount_fen": row.platform_amount.fen,
-        "status": row.status,
-        "paid_at": row.paid_at.isoformat(),
-    }
-
-
-def _order_facts(order: LocalOrder) -> Mapping[str, Any]:
-    return {
-        "state": order.state.value,
-        "trade_no": order.trade_no,
-        "amount_fen": order.amount.fen,
-        "funder_amount_fen": order.funder_amount.fen,
-        "paid_at": order.paid_at.isoformat() if order.paid_at else None,
     }

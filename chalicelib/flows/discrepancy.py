@@ -10,7 +10,8 @@ from datetime import datetime
 from typing import Protocol
 
 from chalicelib.domain.deduction import IllegalOrderNumberError, facts_of
-from chalicelib.domain.reconciliation import Discrepancy, DiscrepancyState, Kind
+from chalicelib.domain.discrepancy import Discrepancy, DiscrepancyState
+from chalicelib.domain.reconciliation import Kind
 from chalicelib.flows.file_ports import Discrepancies, HoldLoan
 
 PAID_THERE = frozenset({"failed_here_paid_there", Kind.MISSING_HERE.value})

@@ -6,8 +6,8 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Any, Generic, Protocol, TypeVar
 
+from chalicelib.domain.discrepancy import Discrepancy
 from chalicelib.domain.money import ZERO, Money
-from chalicelib.domain.reconciliation import Discrepancy
 from chalicelib.flows.ports import ObjectStore
 
 Item = TypeVar("Item")

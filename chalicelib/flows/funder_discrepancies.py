@@ -5,8 +5,8 @@ from dataclasses import replace
 from datetime import date, datetime
 
 from chalicelib.domain import funder_results as results
+from chalicelib.domain.discrepancy import Discrepancy
 from chalicelib.domain.funder_results import Finding
-from chalicelib.domain.reconciliation import Discrepancy
 from chalicelib.flows import discrepancy
 from chalicelib.flows.discrepancy import Keeper
 

@@ -10,9 +10,9 @@ from datetime import date, datetime
 
 from chalicelib.domain import confirmation
 from chalicelib.domain.deduction import Deduction, IllegalOrderNumberError, facts_of
+from chalicelib.domain.discrepancy import Discrepancy
 from chalicelib.domain.funder import ConfirmationLine
 from chalicelib.domain.money import Money, total
-from chalicelib.domain.reconciliation import Discrepancy
 from chalicelib.domain.run import Run
 from chalicelib.flows import (
     discrepancy,

@@ -15,11 +15,10 @@ from datetime import date, datetime, timedelta
 
 from chalicelib.domain import reconciliation as matching
 from chalicelib.domain.deduction import facts_of
+from chalicelib.domain.discrepancy import Discrepancy, DiscrepancyState, discrepancies
 from chalicelib.domain.reconciliation import (
     Account,
     BillRow,
-    Discrepancy,
-    DiscrepancyState,
     Kind,
     LocalOrder,
     Match,
@@ -333,7 +332,7 @@ def _explain(found: Match, sheet: _Sheet) -> bool:
 
 def _write_discrepancies(findings: Iterable[Match], sheet: _Sheet) -> None:
     batch = sheet.batch
-    found = matching.discrepancies(
+    found = discrepancies(
         findings=findings, business_date=batch.business_date, channel=sheet.channel, at=sheet.now
     )
     discrepancy.write(

@@ -8,8 +8,9 @@ from moto import mock_aws
 
 from chalicelib.adapters.dynamodb import tables
 from chalicelib.adapters.dynamodb.discrepancies import DynamoDiscrepancies
+from chalicelib.domain.discrepancy import Discrepancy, DiscrepancyState
 from chalicelib.domain.money import Money
-from chalicelib.domain.reconciliation import Discrepancy, DiscrepancyState, Kind
+from chalicelib.domain.reconciliation import Kind
 from tests.builders import TODAY, at
 from tests.fakes import Outside
 from tests.fakes_files import FakeDiscrepancies

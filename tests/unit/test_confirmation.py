@@ -4,9 +4,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.domain.confirmation import Judged, discrepancies, judge
+from chalicelib.domain.discrepancy import SUGGESTIONS
 from chalicelib.domain.funder import Agreement, ConfirmationLine
 from chalicelib.domain.money import Money, total
-from chalicelib.domain.reconciliation import SUGGESTIONS, Kind
+from chalicelib.domain.reconciliation import Kind
 from chalicelib.domain.run import Tally
 from tests.builders import TODAY, at
 

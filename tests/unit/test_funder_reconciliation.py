@@ -7,9 +7,10 @@ import pytest
 
 from chalicelib.domain import funder_results as results
 from chalicelib.domain.deduction import AnswerStatus
+from chalicelib.domain.discrepancy import DiscrepancyState
 from chalicelib.domain.funder import Agreement
 from chalicelib.domain.money import Money
-from chalicelib.domain.reconciliation import DiscrepancyState, Kind
+from chalicelib.domain.reconciliation import Kind
 from chalicelib.flows import (
     day_close,
     discrepancy,

@@ -6,9 +6,10 @@ from datetime import time, timedelta
 import pytest
 
 from chalicelib.domain.deduction import FailureClass, Status
+from chalicelib.domain.discrepancy import Discrepancy
 from chalicelib.domain.loan import LoanStatus, Mode
 from chalicelib.domain.money import ZERO
-from chalicelib.domain.reconciliation import Discrepancy, Kind
+from chalicelib.domain.reconciliation import Kind
 from chalicelib.flows import (
     assisted_day,
     deduction,

@@ -9,18 +9,11 @@ from hypothesis import strategies as st
 
 from chalicelib.domain.deduction import Kind as DeductionKind
 from chalicelib.domain.deduction import Status
+from chalicelib.domain.discrepancy import DiscrepancyState
 from chalicelib.domain.loan import LoanStatus
 from chalicelib.domain.money import Money
 from chalicelib.domain.prepayment import Wish
-from chalicelib.domain.reconciliation import (
-    BillRow,
-    DiscrepancyState,
-    Kind,
-    LocalOrder,
-    OrderState,
-    judge,
-    match,
-)
+from chalicelib.domain.reconciliation import BillRow, Kind, LocalOrder, OrderState, judge, match
 from chalicelib.flows import deduction, early_repayment, reconciliation
 from chalicelib.flows.landing import Outcome
 from chalicelib.flows.ports import AskMessage, DeductionMessage

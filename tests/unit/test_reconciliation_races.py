@@ -2,7 +2,7 @@
 
 import pytest
 
-from chalicelib.domain.reconciliation import DiscrepancyState
+from chalicelib.domain.discrepancy import DiscrepancyState
 from chalicelib.flows import day_close, reconciliation
 from chalicelib.flows.landing import Outcome
 from tests.builders import TODAY

@@ -5,7 +5,8 @@ from datetime import date
 
 from chalicelib.adapters.dynamodb.conditions import ConditionFailedError, conditional
 from chalicelib.adapters.dynamodb.tables import DiscrepancyRow
-from chalicelib.domain.reconciliation import Discrepancy, DiscrepancyState, Kind
+from chalicelib.domain.discrepancy import Discrepancy, DiscrepancyState
+from chalicelib.domain.reconciliation import Kind
 
 
 class DynamoDiscrepancies:
