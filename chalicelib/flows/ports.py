@@ -193,7 +193,10 @@ class Journal(Protocol):
         """Read many results, as fresh as the last write; missing ones are left out."""
 
     def of_day(self, business_date: date) -> Iterator[Deduction | Skip]:
-        """Stream every record of a business date, in no order."""
+        """Stream every record of a business date, each time in the same order.
+
+        By shard, then by order number; a skip comes right after a result of the same order.
+        """
 
     def of_loan(self, loan_id: str) -> Iterator[Deduction]:
         """Stream a loan's successful deductions, oldest first; may lag behind."""
