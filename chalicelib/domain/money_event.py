@@ -11,12 +11,10 @@ from enum import StrEnum
 
 from chalicelib.domain.correction import Correction, CorrectionKind
 from chalicelib.domain.deduction import Deduction
-from chalicelib.domain.discrepancy import Discrepancy
+from chalicelib.domain.discrepancy import Discrepancy, DiscrepancyState
 from chalicelib.domain.loan import Mode
 from chalicelib.domain.money import NOTHING, ZERO, Components, Money, Part, total
 from chalicelib.domain.reconciliation import Kind
-
-WRITTEN_OFF = "written_off"
 
 
 class EventKind(StrEnum):
@@ -166,7 +164,7 @@ def written_off(discrepancy: Discrepancy) -> MoneyEvent | None:
     Money of the bill that is of no order of ours stays in suspense; money of ours that the bill
     lacks is a loss.  Of any other difference it is not known what moved.
     """
-    if discrepancy.state != WRITTEN_OFF:
+    if discrepancy.state is not DiscrepancyState.WRITTEN_OFF:
         return None
     match discrepancy.kind:
         case Kind.MISSING_HERE:

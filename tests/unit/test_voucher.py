@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from chalicelib.adapters import accounts
 from chalicelib.domain.correction import Correction, CorrectionKind, correction_no_of
 from chalicelib.domain.deduction import Deduction, Result, Status
-from chalicelib.domain.discrepancy import Discrepancy
+from chalicelib.domain.discrepancy import Discrepancy, DiscrepancyState
 from chalicelib.domain.due import InstalmentDue
 from chalicelib.domain.loan import Mode
 from chalicelib.domain.money import NOTHING, ZERO, Components, Money, total
@@ -98,7 +98,7 @@ def a_discrepancy(kind: Kind, **changes) -> Discrepancy:
         "kind": kind,
         "order_no": "20261124-1-LN9",
         "opened_at": at(10),
-        "state": "written_off",
+        "state": DiscrepancyState.WRITTEN_OFF,
     }
     return Discrepancy(**(facts | changes))
 
@@ -210,7 +210,7 @@ class TestADifferenceThatIsWrittenOff:
     @pytest.mark.parametrize(
         "discrepancy",
         [
-            a_discrepancy(Kind.MISSING_HERE, there=Money(7), state="resolved"),
+            a_discrepancy(Kind.MISSING_HERE, there=Money(7), state=DiscrepancyState.RESOLVED),
             a_discrepancy(Kind.MISSING_HERE),
             a_discrepancy(Kind.SPLIT_DIFFERS, here=Money(7), there=Money(7)),
         ],
