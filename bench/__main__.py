@@ -18,6 +18,7 @@ from bench import (  # noqa: E402  the line above comes first
     table,
     tallies,
     units,
+    vouchers,
 )
 
 SECTIONS = {
@@ -31,6 +32,7 @@ SECTIONS = {
         tallies,
         reconciliations,
         dues,
+        vouchers,
         simulated_days,
     )
 }

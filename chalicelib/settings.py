@@ -30,6 +30,7 @@ class Settings:
     of the same: on AWS the stage, behind a domain of one's own nothing.  `window` is when
     rounds may send, `active_window` when borrowers may pay: neither reaches over midnight.
     `repayments_by` is when funders are told what was collected, whatever has no end by then.
+    `account_codes` are what the lender's own ledger calls accounts of ours, by their code here.
     `funder_urls` are the addresses of funders that deduct by themselves, where this stage has other
     ones than the catalogue.
     """
@@ -58,6 +59,7 @@ class Settings:
     text_pause_seconds: int
     text_signature: str
     served_modes: frozenset[Mode]
+    account_codes: Mapping[str, str]
     funder_urls: Mapping[str, str]
     rules: AgendaRules
     list_at: time
@@ -119,6 +121,7 @@ class Settings:
             served_modes=frozenset(
                 Mode(mode) for mode in os.environ.get("SERVED_MODES", "self_operated").split(",")
             ),
+            account_codes=_by_name(os.environ.get("ACCOUNT_CODES", "")),
             funder_urls=_by_name(os.environ.get("FUNDER_URLS", "")),
             rules=AgendaRules(
                 remind_days_before=tuple(

@@ -8,8 +8,9 @@ from typing import Any
 import boto3
 
 from chalicelib import stores, wiring_funders
-from chalicelib.adapters import file_layouts, telemetry
+from chalicelib.adapters import accounts, file_layouts, telemetry
 from chalicelib.adapters.access_tokens import AccessTokens
+from chalicelib.adapters.day_reports import S3DayReports
 from chalicelib.adapters.due_lists import S3DueLists
 from chalicelib.adapters.dynamodb import meter, tables
 from chalicelib.adapters.dynamodb.discrepancies import DynamoDiscrepancies
@@ -29,11 +30,13 @@ from chalicelib.adapters.rate_limit import TokenBucket
 from chalicelib.adapters.signatures import Verifier
 from chalicelib.adapters.signed_http import SignedHttp
 from chalicelib.adapters.sms_platform import HttpSmsPlatform, read_templates
+from chalicelib.adapters.voucher_files import S3VoucherFiles
 from chalicelib.adapters.wall_clock import wall_clock
 from chalicelib.domain.deduction import Outcome
 from chalicelib.domain.notice import NoticePolicy
 from chalicelib.flows import (
     day_close,
+    day_report,
     deduction,
     deduction_round,
     due_list,
@@ -45,6 +48,7 @@ from chalicelib.flows import (
     posting,
     reconciliation,
     sweep,
+    vouchers,
     watch,
 )
 from chalicelib.settings import queue_name, settings
@@ -247,17 +251,37 @@ def closings() -> day_close.Desk:
         files=files(),
         channels=(settings().channel,),
         round_count=len(settings().round_at),
+        sealing=sealings(),
         funders=with_funders().day(),
     )
 
 
 @cache
+def sealings() -> day_report.Desk:
+    return day_report.Desk(
+        booking=vouchers.Desk(
+            books=books(),
+            discrepancies=DynamoDiscrepancies(),
+            files=S3VoucherFiles(store=object_store()),
+            chart=accounts.read(codes=settings().account_codes),
+            channels=(settings().channel,),
+        ),
+        runs=runs(),
+        due_lists=due_lists(),
+        reports=S3DayReports(store=object_store()),
+        round_count=len(settings().round_at),
+    )
+
+
+@cache
 def watches() -> watch.Desk:
+    _tables()
     return watch.Desk(
         runs=runs(),
         channel=settings().channel,
         list_at=settings().list_at,
         round_at=settings().round_at,
+        discrepancies=DynamoDiscrepancies(),
         funders=wiring_funders.catalogue(),
     )
 

@@ -230,6 +230,17 @@ def _looking_commands(commands: Any) -> None:
     runs.add_argument(
         "--date", type=_date, default=None, help="YYYY-MM-DD; the last one with runs by default"
     )
+    for name, verb, says in (
+        (
+            "report",
+            looking.day_report,
+            "the frozen report of a closed day, held against its digest",
+        ),
+        ("vouchers", looking.vouchers, "a closed day's vouchers by account: debit and credit"),
+    ):
+        of_day = _add(commands, name, verb, says)
+        of_day.add_argument("--date", type=_date, required=True, help="YYYY-MM-DD")
+        of_day.add_argument("--json", action="store_true", default=argparse.SUPPRESS)
     loan = _add(
         commands, "loan", looking.loan, "one loan: terms, schedule, what it owes, its payments"
     )

@@ -9,6 +9,7 @@ from chalicelib.domain import loan as loans
 from chalicelib.domain.deduction import IllegalOrderNumberError, facts_of
 from chalicelib.flows import borrower_loans
 from infra.local import (
+    closed_day,
     dead_letters,
     report,
     wording,
@@ -24,6 +25,16 @@ def runs(options: argparse.Namespace) -> Any:
     if options.json:
         return report.of_runs(business_date)
     return f"{business_date}\n{wording.runs_as_text(report.of_runs(business_date))}"
+
+
+def day_report(options: argparse.Namespace) -> Any:
+    found = closed_day.report_of(options.date)
+    return found if options.json else closed_day.report_as_text(found)
+
+
+def vouchers(options: argparse.Namespace) -> Any:
+    found = closed_day.vouchers_of(options.date)
+    return found if options.json else closed_day.vouchers_as_text(options.date, found)
 
 
 def _last_with_runs(today: date) -> date:

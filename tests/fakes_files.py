@@ -8,13 +8,17 @@ from dataclasses import replace
 from datetime import date, datetime
 from functools import partial
 
+from chalicelib.adapters import accounts
+from chalicelib.adapters.day_reports import S3DayReports
 from chalicelib.adapters.file_dialects import DEFAULT, CsvFormat, Dialect
 from chalicelib.adapters.file_layouts import BILL, LOANS
+from chalicelib.adapters.voucher_files import S3VoucherFiles
 from chalicelib.domain.deduction import AnswerStatus
 from chalicelib.domain.discrepancy import Discrepancy
 from chalicelib.domain.loan import Mode
 from chalicelib.flows import (
     day_close,
+    day_report,
     deduction,
     deduction_round,
     due_list,
@@ -22,6 +26,7 @@ from chalicelib.flows import (
     loan_intake,
     posting,
     reconciliation,
+    vouchers,
 )
 from chalicelib.flows.file_ports import FileRecord, FileState, ObjectReplacedError
 from chalicelib.flows.landing import Route
@@ -29,6 +34,7 @@ from chalicelib.flows.ports import Borrower, StoredObject
 from tests.builders import FUNDER, TODAY, a_joint_loan, a_loan, a_schedule, at
 from tests.fakes import Outside, World, _Counted
 
+CHART = accounts.read()
 TOMORROW_AT_TEN = at(10, day=date(2026, 11, 25))
 LOANS_KEY = "in/loans/20261124/loans_v1.csv"
 BILL_KEY = "in/payment/main/bill/20261124/bill_v1.csv"
@@ -53,8 +59,8 @@ class FakeObjects(_Counted):
         self.bodies.setdefault(key, body)
         return is_new
 
-    def write(self, key: str, body: bytes) -> None:
-        self.bodies[key] = body
+    def write(self, key: str, body) -> None:
+        self.bodies[key] = body if isinstance(body, bytes) else body.read()
 
     def head(self, key: str):
         if key not in self.bodies:
@@ -208,6 +214,23 @@ class FileWorld(World):
             reconciling=self.reconciling,
             files=self.arrivals,
             channels=("main",),
+            round_count=2,
+            sealing=self.sealing,
+        )
+
+    @property
+    def sealing(self) -> day_report.Desk:
+        return day_report.Desk(
+            booking=vouchers.Desk(
+                books=self.books,
+                discrepancies=self.discrepancies,
+                files=S3VoucherFiles(store=self.objects),
+                chart=CHART,
+                channels=("main",),
+            ),
+            runs=self.runs,
+            due_lists=self.due_lists,
+            reports=S3DayReports(store=self.objects),
             round_count=2,
         )
 

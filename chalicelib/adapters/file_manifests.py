@@ -15,7 +15,13 @@ AMOUNT_FEN_MAX = 10**18
 
 def manifest_of(*, body: bytes, rows: int, amount: Money) -> bytes:
     """Write the manifest of a file; the same file, the same bytes."""
-    told = {"rows": rows, "amount_fen": amount.fen, "sha256": hashlib.sha256(body).hexdigest()}
+    digest = hashlib.sha256(body).hexdigest()
+    return told_manifest(Manifest(rows=rows, amount=amount, sha256=digest))
+
+
+def told_manifest(manifest: Manifest) -> bytes:
+    """Write what a file holds the way `read_manifest` reads it."""
+    told = {"rows": manifest.rows, "amount_fen": manifest.amount.fen, "sha256": manifest.sha256}
     return json.dumps(told).encode()
 
 

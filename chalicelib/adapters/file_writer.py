@@ -1,15 +1,18 @@
 """Write files for partners: the same lines in the same dialect are the same bytes."""
 
 import csv
+import hashlib
 import io
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import IO
 
 from chalicelib.adapters.file_cells import TOLD_IN, neutralised
 from chalicelib.adapters.file_dialects import DEFAULT, Dialect, Record
 from chalicelib.adapters.file_layouts import Amount, Layout
 from chalicelib.adapters.file_manifests import manifest_of
 from chalicelib.domain.money import ZERO, Money, total
+from chalicelib.flows.file_ports import Manifest
 
 ROWS_AT_ONCE = 1000
 
@@ -44,6 +47,21 @@ def stream(
 ) -> Iterator[bytes]:
     """Write the same bytes as `write`, a few lines at a time, whoever needs no manifest."""
     return _chunks(records, layout=layout, dialect=dialect, counted=_Counted())
+
+
+def spool(
+    records: Iterable[Record],
+    *,
+    target: IO[bytes],
+    layout: Layout[Record],
+    dialect: Dialect = DEFAULT,
+) -> Manifest:
+    """Write the same bytes as `write` to a file, however many lines there are; say what it holds."""
+    counted, digest = _Counted(), hashlib.sha256()
+    for chunk in _chunks(records, layout=layout, dialect=dialect, counted=counted):
+        digest.update(chunk)
+        target.write(chunk)
+    return Manifest(rows=counted.rows, amount=counted.amount, sha256=digest.hexdigest())
 
 
 @dataclass(slots=True)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import IO, Any
 
 from botocore.exceptions import ClientError
 
@@ -34,7 +34,7 @@ class S3ObjectStore:
     def read(self, key: str) -> bytes:
         return b"".join(self.open(key))
 
-    def write(self, key: str, body: bytes) -> None:
+    def write(self, key: str, body: bytes | IO[bytes]) -> None:
         self.client.put_object(Bucket=self.bucket, Key=key, Body=body)
 
     def write_once(self, key: str, body: bytes) -> bool:

@@ -159,7 +159,8 @@ class Deduction:
 
     `lines` say which instalments the money paid, none for a failed one, and what of it is a
     funder's; the fee is the platform's alone; `dpd` is the loan's on the business date, before the
-    money; `round_no` is 0 where the borrower paid by himself.
+    money; `round_no` is 0 where the borrower paid by himself; `product` is empty in records of before
+    it was written.
     """
 
     order_no: str
@@ -181,6 +182,7 @@ class Deduction:
     kind: Kind = Kind.SCHEDULED
     fee: Money = ZERO
     request: str = ""
+    product: str = ""
 
     @property
     def is_split(self) -> bool:

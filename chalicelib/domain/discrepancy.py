@@ -24,11 +24,12 @@ SUGGESTIONS: Mapping[Kind, str] = {
 
 
 class DiscrepancyState(StrEnum):
-    """A discrepancy's life; only people explain, rules and people resolve."""
+    """A discrepancy's life; only people explain and write off, rules and people resolve."""
 
     OPEN = "open"
     EXPLAINED = "explained"
     RESOLVED = "resolved"
+    WRITTEN_OFF = "written_off"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,7 +60,8 @@ class Discrepancy:
 
     @property
     def is_resolved(self) -> bool:
-        return self.state is DiscrepancyState.RESOLVED
+        """Whether it keeps no day open any more."""
+        return self.state in {DiscrepancyState.RESOLVED, DiscrepancyState.WRITTEN_OFF}
 
 
 def discrepancies(

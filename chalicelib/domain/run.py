@@ -97,6 +97,7 @@ class Run:
     """The run item of (business date, job): `totals` are plain data, `parts` the shards done.
 
     `claimed` is the latest version of a file that somebody works it with; 0 where none is needed.
+    `reopened` counts how often it was complete and was opened again.
     """
 
     business_date: date
@@ -107,6 +108,7 @@ class Run:
     parts: Mapping[int, Facts] = field(default_factory=dict)
     totals: Facts = field(default_factory=dict)
     claimed: int = 0
+    reopened: int = 0
 
     @property
     def is_complete(self) -> bool:

@@ -82,5 +82,6 @@ def watch(event: CloudWatchEvent) -> tuple[str, ...]:
     late = watching.late(now=scheduled_at(event), desk=wiring.watches())
     count("Late", len(late))
     count("BillMissing", sum("reconciliation" in job for job in late))
+    count("OpenDifferences", sum(watching.OPEN_DISCREPANCIES in job for job in late))
     count("DueFileMissing", sum("funder_due" in job for job in late))
     return late

@@ -1,13 +1,14 @@
-"""Close a business day: the proof that nothing of it is open."""
+"""Close a business day: the proof that nothing of it is open, and what is told of it from then on."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any
 
-from chalicelib.domain.run import Run
+from chalicelib.domain.money_event import UntiedError
+from chalicelib.domain.run import Facts, Run
 from chalicelib.flows import (
     active_orders,
+    day_report,
     deduction_round,
     due_list,
     funder_day,
@@ -32,6 +33,7 @@ class Desk:
     files: landing.Desk
     channels: tuple[str, ...]
     round_count: int
+    sealing: day_report.Desk
     funders: funder_day.Desk | None = None
     others: Sequence[AlsoOpen] = ()
 
@@ -72,14 +74,28 @@ def close(*, business_date: date, now: datetime, desk: Desk) -> Closing:
         *_open_repayments(business_date, desk),
         *_open_funders(business_date, now, desk),
     )
-    if not found:
-        run = desk.rounds.runs.start(business_date=business_date, job=JOB, at=now)
-        desk.rounds.runs.put_totals(run.completed(at=now, totals=_totals(business_date, desk)))
     return Closing(
         business_date=business_date,
-        open=found,
+        open=found or tuple(_untied(business_date, now, desk)),
         discrepancies=_all_unresolved(business_date, desk),
     )
+
+
+def _untied(business_date: date, now: datetime, desk: Desk) -> Iterator[str]:
+    """Seal the day and complete its run; a day whose figures do not tie stays open, and says so.
+
+    The files are there before anybody is told that the day is closed.
+    """
+    run = desk.rounds.runs.start(business_date=business_date, job=JOB, at=now)
+    try:
+        sealed = day_report.seal(
+            business_date=business_date, closed_before=run.reopened, desk=desk.sealing
+        )
+    except UntiedError as error:
+        yield f"the day's figures do not tie: {error}"
+        return
+    totals = {**_totals(business_date, desk), **sealed}
+    desk.rounds.runs.put_totals(run.completed(at=now, totals=totals))
 
 
 def close_all(*, now: datetime, desk: Desk) -> tuple[Closing, ...]:
@@ -175,7 +191,7 @@ def _unresolved(business_date: date, channel: str, desk: Desk) -> int:
     )
 
 
-def _totals(business_date: date, desk: Desk) -> Mapping[str, Any]:
+def _totals(business_date: date, desk: Desk) -> Facts:
     """Put the figures of the day's jobs side by side."""
     jobs = (
         due_list.JOB,

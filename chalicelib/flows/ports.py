@@ -6,7 +6,7 @@ Every write promises what happens when it is done twice; every read says how fre
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Protocol, TypeVar
+from typing import IO, Protocol, TypeVar
 
 from chalicelib.domain import funder
 from chalicelib.domain.deduction import Answer, Deduction, Order, Share, Skip
@@ -193,7 +193,10 @@ class Journal(Protocol):
         """Read many results, as fresh as the last write; missing ones are left out."""
 
     def of_day(self, business_date: date) -> Iterator[Deduction | Skip]:
-        """Stream every record of a business date, in no order."""
+        """Stream every record of a business date, each time in the same order.
+
+        By shard, then by order number; a skip comes right after a result of the same order.
+        """
 
     def of_loan(self, loan_id: str) -> Iterator[Deduction]:
         """Stream a loan's successful deductions, oldest first; may lag behind."""
@@ -258,8 +261,8 @@ class ObjectStore(Protocol):
         :raises KeyError: if it is not there.
         """
 
-    def write(self, key: str, body: bytes) -> None:
-        """Write an object; the same again changes nothing that matters."""
+    def write(self, key: str, body: bytes | IO[bytes]) -> None:
+        """Write an object, a large one from a file; the same again changes nothing that matters."""
 
     def write_once(self, key: str, body: bytes) -> bool:
         """Write an object unless there is one; False if there is."""

@@ -161,6 +161,7 @@ def _record_of(
         kind=slot.kind,
         fee=slot.fee,
         request=slot.request,
+        product=loan.product,
     )
 
 

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -13,11 +13,12 @@ from chalicelib.domain.loan import Mode
 from chalicelib.domain.run import Tally
 from chalicelib.flows import day_close
 from chalicelib.settings import settings
-from infra.local import controls, funder_proof
+from infra.local import closed_day, controls, funder_proof
 from infra.local.borrowers import of_borrowers
 from infra.local.cloud import STAGE, Cloud
 from infra.local.wording import row_as_text, runs_as_text, tally_as_text
 
+SEALED = ("vouchers", "report")
 UNITS_MAX = {Status.SUCCEEDED: 6, Status.FAILED: 3}
 """Write units a deduction may cost on the loans and journal tables, by its end."""
 
@@ -53,6 +54,9 @@ def of_day(cloud: Cloud, business_date: date) -> dict[str, Any]:
         "discrepancies": _discrepancies(business_date),
         "texts": _texts(cloud),
         "write_units": _write_units(cloud, journal),
+        "sealed": {
+            name: runs.get(day_close.JOB, {}).get("totals", {}).get(name) for name in SEALED
+        },
         "proof": proof,
     }
 
@@ -254,8 +258,19 @@ def as_text(found: Mapping[str, Any]) -> str:
     ]
     for funder_id, told in proof["funders"].items():
         lines += ["", *funder_proof.as_lines(funder_id, told)]
-    lines += ["", *_end(found)]
+    lines += ["", *_sealed(found["sealed"]), "", *_end(found)]
     return "\n".join(lines)
+
+
+def _sealed(sealed: Mapping[str, Any]) -> Iterator[str]:
+    """Say what the day left when it closed."""
+    yield "Close of day 日终关账"
+    if not sealed["report"]:
+        yield row_as_text("not closed", "")
+        return
+    yield row_as_text("vouchers 会计凭证", closed_day.verdict(sealed["vouchers"]))
+    yield row_as_text("report 日终报告", sealed["report"]["key"])
+    yield row_as_text("", f"SHA-256 {sealed['report']['sha256']}")
 
 
 def _end(found: Mapping[str, Any]) -> list[str]:

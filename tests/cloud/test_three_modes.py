@@ -117,6 +117,43 @@ class TestTheClose:
         assert {each["state"] for each in found["discrepancies"]} == {"resolved"}
 
 
+class TestWhatTheDayLeaves:
+    """Vouchers and a frozen report, written by the deployed Lambda with its own policy."""
+
+    def test_is_vouched_for_by_digest_and_ties(self, found, capsys):
+        import json
+
+        from infra.commands import main
+        from infra.local import closed_day
+
+        report, vouchers = closed_day.report_of(DAY), closed_day.vouchers_of(DAY)
+        assert {place["mode"] for place in report["places"]} == {
+            "self_operated",
+            "joint_lending",
+            "loan_assistance",
+        }
+        assert vouchers["debit_fen"] == vouchers["credit_fen"] > 0
+        assert report["total"]["succeeded"] == vouchers["events"]["repayment"]
+        taken = [each["ours"]["amount_fen"] for each in found["proof"]["funders"].values()]
+        lent = [place for place in report["places"] if place["mode"] != "self_operated"]
+        parts = ("principal_fen", "interest_fen", "penalty_fen")
+        assert sum(place[part] for place in lent for part in parts) == sum(taken)
+        assert main(["report", "--date", DAY.isoformat(), "--json"]) == 0
+        assert json.loads(capsys.readouterr().out) == report
+        assert main(["vouchers", "--date", DAY.isoformat()]) == 0
+        assert "debit = credit" in capsys.readouterr().out
+        assert main(["report", "--date", "2026-11-01"]) == 1
+
+    def test_holds_a_line_for_each_side_of_each_account(self, found):
+        lines = rows("vouchers/20261124.csv")
+
+        sums = {"debit": 0, "credit": 0}
+        for line in lines:
+            sums[line["side"]] += int(line["amount_fen"])
+        assert sums["debit"] == sums["credit"] > 0
+        assert {line["event"] for line in lines} == {"repayment"}
+
+
 class TestTheProof:
     def test_three_ledgers_agree_to_the_fen(self, found):
         proof = found["proof"]

@@ -224,6 +224,7 @@ class TestJournal:
                 ).lines[0],
             ),
             settles=True,
+            product="consumer",
         )
         journal.put(record)
 
@@ -276,7 +277,7 @@ class TestJournal:
         assert journal.find(ORDER_NO) == skip
         journal.put(a_deduction())
         assert journal.find(ORDER_NO) == a_deduction()
-        assert len(list(journal.of_day(TODAY))) == 2
+        assert list(journal.of_day(TODAY)) == [a_deduction(), skip]
         assert list(journal.of_day(TODAY + timedelta(days=1))) == []
 
     def test_gives_back_what_a_borrower_wished_to_pay(self, journal):

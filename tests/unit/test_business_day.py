@@ -13,6 +13,7 @@ from chalicelib.flows import deduction, deduction_round, due_list, early_repayme
 from chalicelib.flows.ports import AskMessage, DeductionMessage, WalkMessage
 from tests.builders import TODAY, a_loan, a_schedule, at
 from tests.fakes import Crash, World
+from tests.fakes_files import FakeDiscrepancies
 
 
 def a_book(world: World) -> World:
@@ -361,7 +362,11 @@ class TestTheWatch:
     def test_names_what_is_late(self):
         world = a_book(World())
         desk = watch.Desk(
-            runs=world.runs, channel="main", list_at=time(0, 10), round_at=(time(8), time(16))
+            runs=world.runs,
+            channel="main",
+            discrepancies=FakeDiscrepancies(world.outside),
+            list_at=time(0, 10),
+            round_at=(time(8), time(16)),
         )
         assert watch.late(now=at(0, 39), desk=desk) == ()
         assert watch.late(now=at(10, 40), desk=desk) == (

@@ -41,7 +41,14 @@ class TestADayOnWhichNothingIsOpen:
         assert close(world).is_closed
         run = world.runs.rows[TODAY, "close"]
         assert (run.is_complete, run.completed_at) == (True, AT_ELEVEN)
-        assert list(run.totals) == ["due_list", "round_1", "round_2", "reconciliation_main"]
+        assert list(run.totals) == [
+            "due_list",
+            "round_1",
+            "round_2",
+            "reconciliation_main",
+            "vouchers",
+            "report",
+        ]
         paid = sum(run.totals[job]["succeeded"]["amount_fen"] for job in ("round_1", "round_2"))
         assert paid == run.totals["reconciliation_main"]["bill"]["amount_fen"] > 0
 

@@ -350,6 +350,7 @@ class TestRow80:
         desk = watch.Desk(
             runs=scene.world.runs,
             channel="main",
+            discrepancies=scene.world.discrepancies,
             list_at=time(0, 10),
             round_at=(),
             funders=scene.world.funders,

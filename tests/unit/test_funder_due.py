@@ -292,6 +292,7 @@ class TestNoFile:
         desk = watch.Desk(
             runs=world.runs,
             channel="main",
+            discrepancies=world.discrepancies,
             list_at=time(0, 10),
             round_at=(time(8), time(16)),
             funders=world.funders,

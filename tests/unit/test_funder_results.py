@@ -679,6 +679,7 @@ class TestTheWatch:
         desk = watch.Desk(
             runs=world.runs,
             channel="main",
+            discrepancies=world.discrepancies,
             list_at=time(0, 10),
             round_at=(),
             funders=world.funders,
@@ -694,6 +695,7 @@ class TestTheWatch:
         desk = watch.Desk(
             runs=world.runs,
             channel="main",
+            discrepancies=world.discrepancies,
             list_at=time(0, 10),
             round_at=(),
             funders=world.funders,

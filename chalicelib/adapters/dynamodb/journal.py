@@ -114,6 +114,7 @@ def _row_of(deduction: Deduction) -> JournalRow:
         kind=deduction.kind.value if deduction.kind is not Kind.SCHEDULED else None,
         fee=deduction.fee or None,
         request=deduction.request or None,
+        product=deduction.product or None,
         recorded_at=deduction.recorded_at,
         history_loan_id=deduction.loan_id if result.status is Status.SUCCEEDED else None,
     )
@@ -152,6 +153,7 @@ def _deduction_of(row: JournalRow) -> Deduction:
         kind=Kind(row.kind or Kind.SCHEDULED),
         fee=row.fee or ZERO,
         request=row.request or "",
+        product=row.product or "",
     )
 
 

@@ -168,6 +168,7 @@ class JournalRow(Model):
     kind = UnicodeAttribute(null=True)
     fee = MoneyAttribute(null=True)
     request = UnicodeAttribute(null=True)
+    product = UnicodeAttribute(attr_name="pr", null=True)
     recorded_at = MomentAttribute()
     history_loan_id = UnicodeAttribute(null=True)
 
