@@ -71,9 +71,10 @@ class TestDiscrepancies:
 
     @pytest.mark.parametrize("state", [DiscrepancyState.EXPLAINED, DiscrepancyState.RESOLVED])
     def test_stay_as_people_have_decided(self, discrepancies, state):
-        decided = replace(OPEN, state=state, decided_by="alice", reason="proof seen")
         discrepancies.put(OPEN)
-        assert discrepancies.put(decided)
+        [read] = of_day(discrepancies)
+        decided = replace(read, state=state, decided_by="alice", reason="proof seen")
+        discrepancies.write(decided)
 
         assert not discrepancies.put(OPEN)
         assert not discrepancies.put(RESOLVED)
