@@ -27,6 +27,14 @@ def a_late_success(*, joint=False):
 def a_phantom():
     """LN1's deduction succeeded here, and a whole bill does not have it."""
     world = a_worked_day({"LN1": "succeed", "LN2": "succeed"})
+    rows = the_true_bill(world)
+    del world.platform.ends[ORDER]
+    return _billed(world, [rows["LN2"]])
+
+
+def a_bill_that_lacks_a_row():
+    """LN1's deduction succeeded, and a whole bill does not have it: the bill is wrong."""
+    world = a_worked_day({"LN1": "succeed", "LN2": "succeed"})
     return _billed(world, [the_true_bill(world)["LN2"]])
 
 

@@ -37,6 +37,7 @@ REFUSALS: Mapping[str, str] = {
     "part_ahead": "a part paid ahead cannot be posted late: refund the money",
     "not_owed": "the loan did not owe just this on that day, or has moved since: refund the money",
     "not_paid_here": "no payment of this order stands in the journal",
+    "paid_there": "the platform has taken the money: ask it for a corrected bill",
     "not_the_last": "the loan has taken a later payment: reverse that one first",
     "journal_unclear": "the journal does not lead to where the loan stands; try again in a minute",
     "nothing_to_refund": "the bill shows no money of this order that no loan took",

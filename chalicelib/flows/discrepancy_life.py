@@ -29,11 +29,11 @@ from chalicelib.flows import (
     refund,
     reversal,
 )
-from chalicelib.flows.discrepancy_ports import AuditTrail, HandledDiscrepancies, RefundPlatform
+from chalicelib.flows.discrepancy_ports import AuditTrail, DisputePlatform, HandledDiscrepancies
 from chalicelib.flows.file_ports import HoldLoan
 from chalicelib.flows.ports import Books, MovedByAnotherError
 
-NO_PLATFORM = "refund_waits_for_the_sweep"
+NO_PLATFORM = "waits_for_the_sweep"
 AGED_AFTER = timedelta(days=2)
 PAGE = 100
 
@@ -48,7 +48,7 @@ CORRECTS: Mapping[Action, CorrectionKind] = {
 class Desk:
     """All that discrepancies are worked with.
 
-    Without a platform, as on the API, refunds are left to the sweep: it has the key to it.
+    Without a platform, as on the API, what needs it is left to the sweep, which has the key to it.
     """
 
     discrepancies: HandledDiscrepancies
@@ -56,7 +56,7 @@ class Desk:
     trail: AuditTrail
     hold: HoldLoan
     lift: HoldLoan
-    platform: RefundPlatform | None = None
+    platform: DisputePlatform | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -354,11 +354,11 @@ def _done(each: Discrepancy, action: Action, *, now: datetime, desk: Desk) -> st
     match action:
         case Action.POST_LATE_SUCCESS:
             return late_success.post_to_loan(each=each, now=now, books=desk.books)
-        case Action.REVERSE:
-            return reversal.make(each=each, now=now, books=desk.books)
+        case Action.REVERSE if desk.platform:
+            return reversal.make(each=each, now=now, books=desk.books, platform=desk.platform)
         case Action.REFUND if desk.platform:
             return refund.make(each=each, now=now, books=desk.books, platform=desk.platform)
-        case Action.REFUND:
+        case Action.REVERSE | Action.REFUND:
             return NO_PLATFORM
         case Action.ACCEPT | Action.WRITE_OFF:
             return ""

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from chalicelib.domain.audit_trail import Entry
 from chalicelib.domain.correction import RefundAnswer
+from chalicelib.domain.deduction import Answer
 from chalicelib.domain.discrepancy import Discrepancy
 from chalicelib.domain.money import Money
 from chalicelib.flows.file_ports import Discrepancies
@@ -64,8 +65,8 @@ class AuditTrail(Protocol):
         """Stream a subject's entries, the first one first."""
 
 
-class RefundPlatform(Protocol):
-    """Where money goes back from."""
+class DisputePlatform(Protocol):
+    """Where money goes back from, and who has the last word on whether it was ever taken."""
 
     def refund(self, *, refund_no: str, order_no: str, amount: Money) -> RefundAnswer:
         """Give money of a paid order back; the same number again gives it back once.
@@ -73,3 +74,9 @@ class RefundPlatform(Protocol):
         Never raises for what the network or the other side does: that is UNKNOWN, to be asked
         again by the same number.
         """
+
+    def ask(self, order_no: str) -> Answer:
+        """Ask what became of an order."""
+
+    def close(self, order_no: str) -> Answer:
+        """Make sure an order can no longer be charged; SUCCEEDED if it already was."""

@@ -23,7 +23,7 @@ from chalicelib.flows.correction import (
     made_for,
     refused,
 )
-from chalicelib.flows.discrepancy_ports import RefundPlatform
+from chalicelib.flows.discrepancy_ports import DisputePlatform
 from chalicelib.flows.ports import Books
 
 UNANSWERED = "refund_unanswered"
@@ -41,7 +41,7 @@ def preview(*, each: Discrepancy, books: Books) -> Mapping[str, Any]:
     return {"correction_no": number, "amount_fen": amount.fen}
 
 
-def make(*, each: Discrepancy, now: datetime, books: Books, platform: RefundPlatform) -> str:
+def make(*, each: Discrepancy, now: datetime, books: Books, platform: DisputePlatform) -> str:
     """Give the money back, as it was approved; safe to repeat, and asked again until it is known.
 
     Recorded once the platform has said that it is done.

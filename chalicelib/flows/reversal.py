@@ -11,6 +11,7 @@ from typing import Any
 from chalicelib.domain import loan as loans
 from chalicelib.domain import loan_history
 from chalicelib.domain.correction import CorrectionKind, correction_no_of
+from chalicelib.domain.deduction import AnswerStatus
 from chalicelib.domain.discrepancy import Discrepancy
 from chalicelib.domain.discrepancy_life import StepRefusedError
 from chalicelib.domain.loan import Loan, Slot
@@ -26,7 +27,11 @@ from chalicelib.flows.correction import (
     post,
     refused,
 )
+from chalicelib.flows.discrepancy_ports import DisputePlatform
 from chalicelib.flows.ports import Books
+
+UNANSWERED = "platform_unanswered"
+NEVER_PAID = frozenset({AnswerStatus.FAILED, AnswerStatus.CLOSED, AnswerStatus.NOT_EXIST})
 
 
 def preview(*, each: Discrepancy, now: datetime, books: Books) -> Mapping[str, Any]:
@@ -56,11 +61,15 @@ def preview(*, each: Discrepancy, now: datetime, books: Books) -> Mapping[str, A
     }
 
 
-def make(*, each: Discrepancy, now: datetime, books: Books) -> str:
+def make(*, each: Discrepancy, now: datetime, books: Books, platform: DisputePlatform) -> str:
     """Take a payment back that the platform never had, if it is the loan's last; safe to repeat.
+
+    The platform has the last word: a bill that lacks the order may be wrong itself.
 
     :raises StepRefusedError: if it cannot be taken back; nothing is changed then.
     """
+    if waits_for := _never_paid(each.order_no, platform):
+        return waits_for
     number = correction_no_of(each.order_no, CorrectionKind.REVERSAL)
 
     def slot_of(loan: Loan) -> Slot:
@@ -93,6 +102,19 @@ def make(*, each: Discrepancy, now: datetime, books: Books) -> str:
         lambda current: loan_history.before_last(loan=current, history=history),
     )
     return ""
+
+
+def _never_paid(order_no: str, platform: DisputePlatform) -> str:
+    """Have the platform say that it never took the money, and never will; or why we must wait.
+
+    :raises StepRefusedError: if it has taken it.
+    """
+    answer = platform.ask(order_no)
+    if answer.status is AnswerStatus.NOT_EXIST:
+        answer = platform.close(order_no)
+    if answer.status is AnswerStatus.SUCCEEDED:
+        raise refused("paid_there")
+    return "" if answer.status in NEVER_PAID else UNANSWERED
 
 
 def _history(loan: Loan, books: Books, *, without: str) -> History:

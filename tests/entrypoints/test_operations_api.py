@@ -172,7 +172,7 @@ class TestADiscrepancy:
         answer = li.do(proposed, "resolve").json_body
 
         assert (answer["state"], answer["is_approved"]) == ("explained", True)
-        assert answer["waits_for"] == "refund_waits_for_the_sweep"
+        assert answer["waits_for"] == "waits_for_the_sweep"
         # The simulated platform never had the order: a plain refusal opens it again.
         desk = wiring_operations.carrying_out()
         assert discrepancy_life.go_on(now=LATER, desk=desk) == 0

@@ -13,7 +13,7 @@ from chalicelib.domain.money import Money
 from chalicelib.domain.prepayment import Wish
 from chalicelib.domain.stage import stage_of
 from simulators.orders import Status
-from tests.simulation.checkers import PRODUCTS, Books
+from tests.simulation.checkers import PRODUCTS, UNRESOLVED, Books
 from tests.simulation.rows import Item, fen, loan_id_of, text
 
 if TYPE_CHECKING:
@@ -194,7 +194,9 @@ def a_newer_bill_stands(books: Books) -> Iterator[str]:
 def holds_have_a_reason(books: Books) -> Iterator[str]:
     """I7: a loan is held for a discrepancy as long as that is open."""
     is_open = {
-        text(row["discrepancy_id"]) for row in books.discrepancies if text(row["state"]) == "open"
+        text(row["discrepancy_id"])
+        for row in books.discrepancies
+        if text(row["state"]) in UNRESOLVED
     }
     for loan_id, head in books.heads.items():
         hold = text(head.get("hold"))

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from chalicelib.domain import discrepancy_life as life
 from chalicelib.domain.correction import CorrectionKind
+from chalicelib.domain.deduction import Answer, AnswerStatus
 from chalicelib.domain.discrepancy import (
     Action,
     Approval,
@@ -30,6 +31,7 @@ from tests.disputed import (
     LI,
     ORDER,
     WANG,
+    a_bill_that_lacks_a_row,
     a_double,
     a_late_success,
     a_phantom,
@@ -312,6 +314,34 @@ class TestAPhantom:
 
         assert rule_against(lambda: explain(world, "reverse")) == "journal_unclear"
 
+    def test_that_the_platform_has_after_all_is_left_to_its_loan(self):
+        world = a_bill_that_lacks_a_row()
+        before = world.loans.rows["LN1"]
+        explain(world, "reverse")
+        worked = approve(world)
+
+        assert worked.discrepancy.state is DiscrepancyState.OPEN
+        assert "paid_there" in worked.discrepancy.handling.comments[-1].text
+        assert (world.loans.rows["LN1"], world.journal.corrections) == (before, {})
+
+    def test_of_which_the_platform_says_nothing_waits(self):
+        world = a_phantom()
+        world.platform.ends[ORDER] = Answer(status=AnswerStatus.UNREADABLE)
+        explain(world, "reverse")
+
+        assert approve(world).waits_for == "platform_unanswered"
+        assert world.journal.corrections == {}
+        del world.platform.ends[ORDER]
+        assert discrepancy_life.go_on(now=IN_TWO_DAYS, desk=world.working) == 0
+        assert standing(world).is_resolved
+
+    def test_approved_on_the_api_is_left_to_the_sweep(self):
+        world = a_phantom()
+        explain(world, "reverse")
+
+        assert approve(world, desk=on_the_api(world)).waits_for == "waits_for_the_sweep"
+        assert world.journal.corrections == {}
+
 
 class TestADouble:
     def test_goes_back_once_by_the_correction_s_number(self):
@@ -356,7 +386,7 @@ class TestADouble:
         world = a_double()
         explain(world, "refund")
 
-        assert approve(world, desk=on_the_api(world)).waits_for == "refund_waits_for_the_sweep"
+        assert approve(world, desk=on_the_api(world)).waits_for == "waits_for_the_sweep"
         assert world.platform.refunded == {}
         assert discrepancy_life.go_on(now=IN_TWO_DAYS, desk=world.working) == 0
         assert standing(world).is_resolved

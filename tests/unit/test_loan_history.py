@@ -187,6 +187,11 @@ class HistoryMachine(RuleBasedStateMachine):
         self.befores.append((order_no, before))
         del self.failures[order_no]
 
+    def reversed(self, each):
+        return reversal.make(
+            each=each, now=self.tick(), books=self.books, platform=self.world.platform
+        )
+
     @precondition(lambda self: self.befores)
     @rule()
     def the_last_payment_is_reversed(self):
@@ -194,9 +199,9 @@ class HistoryMachine(RuleBasedStateMachine):
         each = approved(order_no, Action.REVERSE, on=self.today)
         if f"{order_no}-V" in {each.correction_no for each in self.corrections()}:
             return
-        assert reversal.make(each=each, now=self.tick(), books=self.books) == ""
+        assert self.reversed(each) == ""
         after = self.loan
-        reversal.make(each=each, now=self.tick(), books=self.books)
+        self.reversed(each)
         assert self.loan == after, "twice is once"
         unmoved = {"version": 0, "schedule_version": 0, "last_failure": ""}
         assert replace(after, **unmoved) == replace(before, **unmoved)
