@@ -9,7 +9,9 @@ from chalice.app import Chalice
 from chalicelib.entrypoints import (
     authorizer,
     borrower_api,
+    discrepancies_api,
     files,
+    operations_api,
     pages,
     platform_api,
     problems,
@@ -29,4 +31,6 @@ app.register_blueprint(platform_api.bp)  # HTTP: what the platforms notify us of
 app.register_blueprint(streams.bp)  # the journal's stream: what happened, told to whoever listens
 app.register_blueprint(authorizer.bp)  # the API's door: proves the token
 app.register_blueprint(borrower_api.bp)  # HTTP
+app.register_blueprint(discrepancies_api.bp)  # HTTP: for finance and operations
+app.register_blueprint(operations_api.bp)  # HTTP: runs, reopened days, the pause switch
 app.register_blueprint(pages.bp)  # the borrower's pages

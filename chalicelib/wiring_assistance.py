@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache, partial
 
-from chalicelib import wiring, wiring_funders
+from chalicelib import wiring, wiring_funders, wiring_operations
 from chalicelib.adapters.dynamodb.discrepancies import DynamoDiscrepancies
 from chalicelib.adapters.funder_files import format_of
 from chalicelib.adapters.payment_platform import Breaker, HttpPaymentPlatform
@@ -20,6 +20,7 @@ from chalicelib.flows import (
     assisted_day,
     day_close,
     deduction,
+    discrepancy_life,
     forwarding,
     funder_results,
     landing,
@@ -68,7 +69,13 @@ def texts() -> notices.Desk:
 
 @cache
 def sweeps() -> sweep.Desk:
-    return replace(wiring.sweeps(), others=(partial(assisted_day.sweep, desk=assisted_days()),))
+    return replace(
+        wiring.sweeps(),
+        others=(
+            partial(assisted_day.sweep, desk=assisted_days()),
+            partial(discrepancy_life.go_on, desk=wiring_operations.carrying_out()),
+        ),
+    )
 
 
 @cache

@@ -252,6 +252,13 @@ def _looking_commands(commands: Any) -> None:
         "one deduction order: journal, slot and platform side by side",
     )
     order.add_argument("order_no")
+    found = _add(
+        commands, "discrepancies", looking.discrepancies, "what does not agree with a bill"
+    )
+    found.add_argument("action", choices=("list", "show"))
+    found.add_argument("reference", nargs="?", default="", help="of `show`: the id `list` gives")
+    found.add_argument("--date", type=_date, default=None, help="one date's; else all that is open")
+    found.add_argument("--channel", default="main", metavar="C", help="main, funder-F1, …")
     dlq = _add(commands, "dlq", looking.dlq, "messages that failed five times")
     dlq.add_argument("action", choices=("list", "redrive"))
     dlq.add_argument("queue", nargs="?", default="", help="one queue only, such as deductions")

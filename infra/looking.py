@@ -4,10 +4,12 @@ import argparse
 from datetime import date, timedelta
 from typing import Any
 
-from chalicelib import wiring
+from chalicelib import wiring, wiring_operations
 from chalicelib.domain import loan as loans
 from chalicelib.domain.deduction import IllegalOrderNumberError, facts_of
-from chalicelib.flows import borrower_loans
+from chalicelib.domain.discrepancy import IllegalReferenceError
+from chalicelib.entrypoints.operations_models import DiscrepancyBody, DiscrepancyDetailBody
+from chalicelib.flows import audit, borrower_loans, discrepancy_life
 from infra.local import (
     closed_day,
     dead_letters,
@@ -74,6 +76,39 @@ def order(options: argparse.Namespace) -> Any:
     if options.json:
         return {"journal": record, "slot": slot, "platform": answer}
     return wording.order_as_text(options.order_no, record, slot, answer)
+
+
+def discrepancies(options: argparse.Namespace) -> Any:
+    desk = wiring_operations.discrepancies()
+    today = business_now(options.stage).date()
+    if options.action == "show":
+        return _discrepancy(options.reference, today)
+    found = (
+        desk.discrepancies.of_day(options.date, options.channel)
+        if options.date
+        else tuple(discrepancy_life.of_open(desk))
+    )
+    if options.json:
+        return [DiscrepancyBody.facts_of(each, today) for each in found]
+    return "\n".join(
+        f"{each.reference}  {each.business_date} {each.channel}  {each.discrepancy_id}"
+        f"  {each.state}  {each.age_days(today)} d  {each.handling.owner or '-'}"
+        for each in found
+    ) or ("none on this date" if options.date else "none is open")
+
+
+def _discrepancy(reference: str, today: date) -> Any:
+    desk = wiring_operations.discrepancies()
+    try:
+        each = discrepancy_life.find(reference=reference, desk=desk)
+    except (IllegalReferenceError, discrepancy_life.NoSuchDiscrepancyError) as error:
+        raise CommandError(f"no discrepancy {reference!r}") from error
+    subject = discrepancy_life.subject_of(each)
+    return {
+        **DiscrepancyDetailBody.of(each, today=today).model_dump(mode="json"),
+        "audit": list(desk.trail.of_subject(subject)),
+        "audit_broken_at": audit.verify(subject=subject, trail=desk.trail),
+    }
 
 
 def dlq(options: argparse.Namespace) -> str:

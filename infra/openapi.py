@@ -5,16 +5,16 @@
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from chalicelib.entrypoints import api_models as models
 from chalicelib.entrypoints.platform_api import PaymentNotification, Receipt
+from infra.openapi_staff import STAFFS_OPERATIONS, Operation
 
 FILE = Path(__file__).resolve().parents[1] / "docs" / "openapi.json"
 REFERENCES = "#/components/schemas/{model}"
@@ -60,24 +60,7 @@ REPLAYED = {
 }
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Operation:
-    """One route and method: what it takes and gives, and with which problems it may refuse."""
-
-    method: Literal["get", "post"]
-    path: str
-    name: str
-    says: str
-    status: int
-    gives: type[BaseModel]
-    takes: type[Any] | None = None
-    problems: Sequence[int] = ()
-    parameters: Sequence[Mapping[str, Any]] = ()
-    headers: Mapping[str, Any] = field(default_factory=dict)
-    signed_in: bool = True
-
-
-OPERATIONS = (
+BORROWERS_OPERATIONS = (
     Operation(
         method="get",
         path="/v1/health",
@@ -179,6 +162,8 @@ OPERATIONS = (
     ),
 )
 
+OPERATIONS = (*BORROWERS_OPERATIONS, *STAFFS_OPERATIONS)
+
 
 def document() -> Mapping[str, Any]:
     """Make the document."""
@@ -199,7 +184,8 @@ def document() -> Mapping[str, Any]:
         "info": {
             "title": "Afterloan",
             "version": "1",
-            "summary": "Loans, quotes and repayments of a borrower; notifications of platforms.",
+            "summary": "Loans, quotes and repayments of a borrower; notifications of platforms;"
+            " discrepancies and days for the staff.",
             "description": "Amounts are whole fen (1/100 CNY), dates are business dates in"
             " Asia/Shanghai. Errors are application/problem+json with a stable `code`.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
@@ -212,7 +198,7 @@ def document() -> Mapping[str, Any]:
                     "type": "http",
                     "scheme": "bearer",
                     "bearerFormat": "JWT",
-                    "description": "An access token with the role `borrower`.",
+                    "description": "An access token with the role `borrower`, or one of the staff's.",
                 }
             },
         },

@@ -10,11 +10,12 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time
 
 from chalicelib.domain.agenda import AgendaRules
-from chalicelib.domain.correction import Correction
+from chalicelib.domain.correction import Correction, RefundAnswer, RefundStatus
 from chalicelib.domain.deduction import Answer, AnswerStatus, Deduction, Order, Skip, Status
 from chalicelib.domain.due_clearance import Clearance
 from chalicelib.domain.funder import Funder
 from chalicelib.domain.loan import Loan, LoanStatus, Mode
+from chalicelib.domain.money import Money
 from chalicelib.domain.run import Run
 from chalicelib.domain.schedule import Cut
 from chalicelib.domain.window import SendWindow
@@ -198,7 +199,8 @@ class FakeJournal(_Counted):
         super().__init__(outside)
         self.results: dict[str, Deduction] = {}
         self.skips: dict[str, Skip] = {}
-        self.corrections: list[Correction] = []
+        self.corrections: dict[tuple[date, str, str], Correction] = {}
+        self.claims: dict[str, str] = {}
 
     def put(self, deduction: Deduction) -> bool:
         is_new = deduction.order_no not in self.results
@@ -221,9 +223,6 @@ class FakeJournal(_Counted):
         of_day = [record for record in records if record.business_date == business_date]
         return iter(sorted(of_day, key=lambda each: (each.order_no, isinstance(each, Skip))))
 
-    def corrections_of_day(self, business_date: date):
-        return iter([each for each in self.corrections if each.business_date == business_date])
-
     def of_loan(self, loan_id: str):
         found = [
             record
@@ -231,6 +230,27 @@ class FakeJournal(_Counted):
             if record.loan_id == loan_id and record.result.status is Status.SUCCEEDED
         ]
         return iter(found)
+
+    def claim_correction(self, *, key: str, by: str, at: datetime) -> str:
+        return self.claims.setdefault(key, by)
+
+    def put_correction(self, correction: Correction) -> bool:
+        key = (correction.business_date, correction.loan_id, correction.correction_no)
+        is_new = key not in self.corrections
+        self.corrections.setdefault(key, correction)
+        return is_new
+
+    def find_correction(self, *, correction_no: str, business_date: date, loan_id: str):
+        return self.corrections.get((business_date, loan_id, correction_no))
+
+    def corrections_of_day(self, business_date: date):
+        return iter(
+            [each for each in self.corrections.values() if each.business_date == business_date]
+        )
+
+    def corrections_of_loan(self, loan_id: str):
+        found = self.corrections.values()
+        return iter([each for each in found if (each.loan_id or each.order_no) == loan_id])
 
 
 class FakeRuns(_Counted):
@@ -269,8 +289,28 @@ class FakeRuns(_Counted):
         if standing.is_complete:
             run = replace(standing, totals=run.totals)
         self.rows[run.business_date, run.job] = replace(
-            run, parts=standing.parts, claimed=standing.claimed
+            standing,
+            state=run.state,
+            completed_at=run.completed_at,
+            totals=run.totals,
         )
+
+    def ask_reopening(self, *, business_date: date, job: str, asked) -> bool:
+        run = self.rows[business_date, job]
+        asks_anew = not run.is_asked or run.asked["by"] == asked["by"]
+        if not run.is_complete or not asks_anew:
+            return False
+        self.rows[business_date, job] = replace(run, asked=dict(asked), is_asked=True)
+        return True
+
+    def reopen(self, *, business_date: date, job: str) -> bool:
+        run = self.rows[business_date, job]
+        if not run.is_complete:
+            return False
+        self.rows[business_date, job] = replace(
+            run, state="started", completed_at=None, is_asked=False, reopened=run.reopened + 1
+        )
+        return True
 
     def last_completed(self, job: str):
         done = [day for (day, name), run in self.rows.items() if name == job and run.is_complete]
@@ -337,6 +377,22 @@ class FakePlatform:
     split_numbers: set[str] = field(default_factory=set)
     split_failures: int = 0
     available: bool = True
+    refunded: dict[str, tuple[str, Money]] = field(default_factory=dict)
+    refund_script: list[str] = field(default_factory=list)
+
+    def refund(self, *, refund_no: str, order_no: str, amount: Money) -> RefundAnswer:
+        """Give back once; the script says `unheard` (done, nobody hears) or `refused`."""
+        self.outside.enters("FakePlatform.refund")
+        how = self.refund_script.pop(0) if self.refund_script else "done"
+        if how == "refused":
+            answer = RefundAnswer(status=RefundStatus.REFUSED, note="ORDER_NOT_PAID")
+        else:
+            standing = self.refunded.setdefault(refund_no, (order_no, amount))
+            assert standing == (order_no, amount), "another refund, same number"
+            status = RefundStatus.UNKNOWN if how == "unheard" else RefundStatus.DONE
+            answer = RefundAnswer(status=status, trade_no=f"R{refund_no}", refunded_at=at(12))
+        self.outside.passes()
+        return answer
 
     def is_available(self) -> bool:
         return self.available

@@ -13,6 +13,7 @@ from chalicelib.adapters.day_reports import S3DayReports
 from chalicelib.adapters.file_dialects import DEFAULT, CsvFormat, Dialect
 from chalicelib.adapters.file_layouts import BILL, LOANS
 from chalicelib.adapters.voucher_files import S3VoucherFiles
+from chalicelib.domain.audit_trail import Entry
 from chalicelib.domain.deduction import AnswerStatus
 from chalicelib.domain.discrepancy import Discrepancy
 from chalicelib.domain.loan import Mode
@@ -21,6 +22,7 @@ from chalicelib.flows import (
     day_report,
     deduction,
     deduction_round,
+    discrepancy_life,
     due_list,
     landing,
     loan_intake,
@@ -28,9 +30,10 @@ from chalicelib.flows import (
     reconciliation,
     vouchers,
 )
+from chalicelib.flows.discrepancy_ports import IllegalCursorError, Page
 from chalicelib.flows.file_ports import FileRecord, FileState, ObjectReplacedError
 from chalicelib.flows.landing import Route
-from chalicelib.flows.ports import Borrower, StoredObject
+from chalicelib.flows.ports import Borrower, MovedByAnotherError, StoredObject
 from tests.builders import FUNDER, TODAY, a_joint_loan, a_loan, a_schedule, at
 from tests.fakes import Outside, World, _Counted
 
@@ -98,6 +101,13 @@ class FakeFiles(_Counted):
         if self.rows[record.object_key, record.sha256].state is FileState.LANDED:
             self.rows[record.object_key, record.sha256] = record
 
+    def readmit(self, record: FileRecord) -> bool:
+        key = (record.object_key, record.sha256)
+        if self.rows[key].state is not FileState.REFUSED:
+            return False
+        self.rows[key] = replace(record, state=FileState.LANDED, finished_at=None, reason="")
+        return True
+
     def get(self, object_key: str, sha256: str):
         return self.rows.get((object_key, sha256))
 
@@ -117,8 +127,29 @@ class FakeDiscrepancies(_Counted):
         if standing and standing.decided_by:
             return False
         self.writes += 1
-        self.rows[key] = discrepancy
+        self.rows[key] = replace(
+            discrepancy,
+            handling=standing.handling if standing else discrepancy.handling,
+            version=standing.version + 1 if standing else 1,
+        )
         return True
+
+    def get(self, *, business_date: date, channel: str, discrepancy_id: str):
+        return self.rows.get((business_date, channel, discrepancy_id))
+
+    def write(self, discrepancy: Discrepancy) -> Discrepancy:
+        key = (discrepancy.business_date, discrepancy.channel, discrepancy.discrepancy_id)
+        if self.rows[key].version != discrepancy.version:
+            raise MovedByAnotherError(discrepancy.discrepancy_id)
+        self.rows[key] = replace(discrepancy, version=discrepancy.version + 1)
+        return self.rows[key]
+
+    def page_of_day(self, *, business_date: date, channel: str, cursor: str = "", count_max: int):
+        return _page(self.of_day(business_date, channel), cursor, count_max)
+
+    def page_of_open(self, *, cursor: str = "", count_max: int):
+        found = [row for _, row in sorted(self.rows.items(), reverse=True) if not row.is_resolved]
+        return _page(found, cursor, count_max)
 
     def of_day(self, business_date: date, channel: str):
         return [
@@ -126,6 +157,36 @@ class FakeDiscrepancies(_Counted):
             for (day, name, _), row in sorted(self.rows.items())
             if (day, name) == (business_date, channel)
         ]
+
+
+def _page(found, cursor: str, count_max: int) -> Page:
+    """Cut a page; the cursor is the number of what has been shown."""
+    if not (cursor or "0").isdigit():
+        raise IllegalCursorError(cursor)
+    start = int(cursor or 0)
+    shown = found[start : start + count_max]
+    rest = len(found) > start + count_max
+    return Page(discrepancies=shown, cursor=str(start + count_max) if rest else "")
+
+
+class FakeAuditTrail(_Counted):
+    def __init__(self, outside: Outside) -> None:
+        super().__init__(outside)
+        self.rows: dict[tuple[str, int], Entry] = {}
+
+    def last(self, subject: str):
+        return max(self._of(subject), key=lambda entry: entry.sequence, default=None)
+
+    def add(self, entry: Entry) -> bool:
+        is_new = (entry.subject, entry.sequence) not in self.rows
+        self.rows.setdefault((entry.subject, entry.sequence), entry)
+        return is_new
+
+    def of_subject(self, subject: str):
+        return iter(self._of(subject))
+
+    def _of(self, subject: str):
+        return [entry for (name, _), entry in sorted(self.rows.items()) if name == subject]
 
 
 class FakeBorrowers(_Counted):
@@ -156,6 +217,7 @@ class FileWorld(World):
         self.files = FakeFiles(self.outside)
         self.discrepancies = FakeDiscrepancies(self.outside)
         self.borrowers = FakeBorrowers(self.outside)
+        self.trail = FakeAuditTrail(self.outside)
         self.dialect = dialect
         self.bytes_max = 1_000_000
         self.calls = None
@@ -183,6 +245,17 @@ class FileWorld(World):
             close_unknown=partial(deduction.close_unknown, desk=self.deducting),
             hold=partial(posting.hold, books=self.books),
             lift=partial(posting.lift, books=self.books),
+        )
+
+    @property
+    def working(self) -> discrepancy_life.Desk:
+        return discrepancy_life.Desk(
+            discrepancies=self.discrepancies,
+            books=self.books,
+            trail=self.trail,
+            hold=partial(posting.hold, books=self.books),
+            lift=partial(posting.lift, books=self.books),
+            platform=self.platform,
         )
 
     @property
@@ -253,6 +326,7 @@ class FileWorld(World):
             "schedules": dict(self.schedules.rows),
             "borrowers": dict(self.borrowers.rows),
             "journal": dict(self.journal.results),
+            "corrections": dict(self.journal.corrections),
             "objects": dict(self.objects.bodies),
             "files": dict(self.files.rows),
             "discrepancies": dict(self.discrepancies.rows),

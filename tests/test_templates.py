@@ -435,6 +435,7 @@ class TestTheMergedTemplate:
             "take_payment_notification": at_once["TakePaymentNotification"],
             "file_landed": at_once["FileLanded"],
             "close_day": 1,
+            "sweep": 1,
         }
 
         def rate(name):

@@ -2,19 +2,26 @@
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from chalicelib.adapters.rate_limit import TokenBucket
 from chalicelib.adapters.signed_http import NoAnswerError, Reply, SignedHttp
+from chalicelib.domain.correction import RefundAnswer, RefundStatus
 from chalicelib.domain.deduction import Answer, AnswerStatus, Order, Share
 from chalicelib.domain.money import Money
 
 FAILURES_UNTIL_OPEN = 5
 OPEN_SECONDS = 30.0
 SPLIT_DONE = "SUCCEEDED"
+REFUND_DONE = "SUCCEEDED"
+NO_REFUND = frozenset(
+    {"NOT_EXIST", "ORDER_NOT_PAID", "REFUND_CONFLICT", "REFUND_EXCEEDS_PAID", "PARAM_ERROR"}
+)
+"""The plain refusals of a refund; anything else that is not done may yet be."""
+
 
 Fen = Annotated[int, Field(strict=True, ge=0, le=10**12)]
 
@@ -41,6 +48,19 @@ class _SplitBody(BaseModel):
     order_no: str
     split_no: str
     status: str
+
+
+class _RefundBody(BaseModel):
+    """What became of a refund."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    refund_no: str
+    order_no: str
+    amount_fen: Fen
+    status: str
+    refund_trade_no: str = ""
+    refunded_at: AwareDatetime | None = None
 
 
 class _Refusal(BaseModel):
@@ -142,6 +162,17 @@ class HttpPaymentPlatform:
             return False
         return (body.order_no, body.split_no, body.status) == (order_no, split_no, SPLIT_DONE)
 
+    def refund(self, *, refund_no: str, order_no: str, amount: Money) -> RefundAnswer:
+        asked = {"refund_no": refund_no, "order_no": order_no, "amount_fen": amount.fen}
+        self._bucket.wait()
+        try:
+            reply = self._http.call("POST", "/v1/refunds", dict(asked))
+        except NoAnswerError as error:
+            self._breaker.heard(answered=error.reason == "bad_signature")
+            return RefundAnswer(status=RefundStatus.UNKNOWN, note=error.reason)
+        self._breaker.heard(answered=reply.status < 500)
+        return _read_refund(asked, reply)
+
     def _answer(
         self, order_no: str, method: str, path: str, payload: dict[str, object] | None = None
     ) -> Answer:
@@ -196,4 +227,23 @@ def _read(order_no: str, reply: Reply) -> Answer:
         paid_at=body.paid_at,
         # Unknown is not done: to split again does no harm where it is.
         split_pending=body.split_status not in {None, SPLIT_DONE},
+    )
+
+
+def _read_refund(asked: Mapping[str, object], reply: Reply) -> RefundAnswer:
+    """Read what became of a refund: done as it was asked for, plainly refused, or not known."""
+    unknown = RefundAnswer(status=RefundStatus.UNKNOWN, note=f"http_{reply.status}")
+    try:
+        if 400 <= reply.status < 500:
+            code = _Refusal.model_validate_json(reply.body).code
+            is_plain = code in NO_REFUND
+            return RefundAnswer(status=RefundStatus.REFUSED, note=code) if is_plain else unknown
+        body = _RefundBody.model_validate_json(reply.body)
+    except ValidationError:
+        return unknown
+    is_done = body.status == REFUND_DONE and asked == {name: getattr(body, name) for name in asked}
+    if not is_done:
+        return unknown
+    return RefundAnswer(
+        status=RefundStatus.DONE, trade_no=body.refund_trade_no, refunded_at=body.refunded_at
     )

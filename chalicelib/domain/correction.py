@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 
+from chalicelib.domain.deduction import Kind
 from chalicelib.domain.due import InstalmentDue
 from chalicelib.domain.money import NOTHING, ZERO, Components, Money
 
@@ -32,7 +33,8 @@ class Correction:
 
     `components`, `fee` and `lines` are what a late success posts, or what a reversal takes back, all
     positive; a refund of money that no loan ever took has none of them.  `value_date` is the day
-    the money moved; `approved_by` is never `made_by`.
+    the money moved; `approved_by` is never `made_by`; `pays` is what its order was to pay, and
+    `settles` whether a late success leaves nothing to pay.
     """
 
     correction_no: str
@@ -54,11 +56,31 @@ class Correction:
     lines: tuple[InstalmentDue, ...] = ()
     trade_no: str = ""
     funder_id: str = ""
+    pays: Kind = Kind.SCHEDULED
+    settles: bool = False
 
     @property
     def funder(self) -> Components:
         """What of the money is a funder's."""
         return sum((line.funder for line in self.lines if line.funder), NOTHING)
+
+
+class RefundStatus(StrEnum):
+    """What the payment platform said of a refund; UNKNOWN is all that is no plain answer."""
+
+    DONE = "done"
+    REFUSED = "refused"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RefundAnswer:
+    """One answer about a refund, already verified; `note` says why it was refused, or unknown."""
+
+    status: RefundStatus
+    trade_no: str = ""
+    refunded_at: datetime | None = None
+    note: str = ""
 
 
 def correction_no_of(order_no: str, kind: CorrectionKind) -> str:

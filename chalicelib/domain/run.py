@@ -97,7 +97,8 @@ class Run:
     """The run item of (business date, job): `totals` are plain data, `parts` the shards done.
 
     `claimed` is the latest version of a file that somebody works it with; 0 where none is needed.
-    `reopened` counts how often it was complete and was opened again.
+    `asked` is who wishes, or wished, a complete run reopened and why, `is_asked` while nobody has
+    answered; `reopened` is how often it was.
     """
 
     business_date: date
@@ -109,6 +110,8 @@ class Run:
     totals: Facts = field(default_factory=dict)
     claimed: int = 0
     reopened: int = 0
+    asked: Facts = field(default_factory=dict)
+    is_asked: bool = False
 
     @property
     def is_complete(self) -> bool:

@@ -90,7 +90,7 @@ def for_borrower(request: Request, work: Callable[[str], Response]) -> Response:
     except UnreadableBodyError as error:
         return problem(error.status, error.code, error.detail)
     except ValidationError as error:
-        return problem(422, "invalid_body", "the body does not fit", errors=_errors(error))
+        return problem(422, "invalid_body", "the body does not fit", errors=errors_of(error))
     except tuple(TROUBLES) as error:
         status, code, detail, headers = TROUBLES[type(error)]
         answer = problem(status, code, detail)
@@ -231,7 +231,7 @@ def quote_body(quote: Quote) -> QuoteBody:
     )
 
 
-def _errors(error: ValidationError) -> list[dict[str, str]]:
+def errors_of(error: ValidationError) -> list[dict[str, str]]:
     """Name the fields that do not fit; never what was sent."""
     return [
         {

@@ -43,19 +43,28 @@ def write(
     before = {each.discrepancy_id: each for each in standing}
     for discrepancy_id, each in found.items():
         known = before.get(discrepancy_id)
-        opened = replace(each, opened_at=known.opened_at) if known else each
+        opened = (
+            replace(each, opened_at=known.opened_at, handling=known.handling) if known else each
+        )
         # What people have decided stands: then neither the record nor the loan is touched.
         stands = opened == known or keeper.discrepancies.put(opened)
-        if stands and (loan_id := _unbooked_loan(opened)):
+        is_held = stands or (known is not None and not known.is_resolved)
+        if is_held and (loan_id := _unbooked_loan(opened)):
             _hold(opened, loan_id=loan_id, keeper=keeper)
     for discrepancy_id, each in before.items():
         if discrepancy_id in found:
             continue
         if each.state is DiscrepancyState.OPEN:
             resolve(each, reason=gone, now=now, keeper=keeper)
-        elif loan_id := _held_loan(each):
+        elif each.is_resolved:
             # Whoever resolved it may have died before he lifted its hold.
-            keeper.lift(loan_id=loan_id, reason=_reason(each))
+            lift_holds(each, keeper=keeper)
+
+
+def lift_holds(each: Discrepancy, *, keeper: Keeper) -> None:
+    """Take off its loan what a discrepancy laid on it while it was open."""
+    if loan_id := _held_loan(each):
+        keeper.lift(loan_id=loan_id, reason=_reason(each))
 
 
 def _hold(each: Discrepancy, *, loan_id: str, keeper: Keeper) -> None:

@@ -197,12 +197,15 @@ class FileBook(Protocol):
     def of_key(self, object_key: str) -> Sequence[FileRecord]:
         """List whatever has arrived under a key."""
 
+    def readmit(self, record: FileRecord) -> bool:
+        """Let a refused file count as landed again; False if it is not refused by now."""
+
 
 class Discrepancies(Protocol):
     def put(self, discrepancy: Discrepancy) -> bool:
         """Write a discrepancy as the rules see it; the same again changes nothing.
 
-        False if people have decided about it: theirs stands.
+        What people have added stays.  False if people have decided about it: theirs stands.
         """
 
     def of_day(self, business_date: date, channel: str) -> Sequence[Discrepancy]:

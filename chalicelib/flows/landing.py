@@ -203,10 +203,26 @@ def reopen(*, key: str, desk: Desk) -> Batch[Any]:
     return _batch(stored=stored, route=route, counted=counted, desk=desk)
 
 
+def readmit(*, folder: str, desk: Desk) -> Sequence[str]:
+    """Let the refused files under a folder count as landed again; name those that wait by now.
+
+    Done twice it names them twice, and changes nothing: each is taken in once.
+    """
+    for key in _files_under(folder, desk):
+        for record in desk.files.of_key(key):
+            if record.state is FileState.REFUSED:
+                desk.files.readmit(record)
+    return untaken(folder=folder, desk=desk)
+
+
 def untaken(*, folder: str, desk: Desk) -> Sequence[str]:
     """List the files under a folder that have no end yet: they wait, or nobody was told of them."""
-    keys = [key for key in desk.objects.keys(folder) if not key.endswith(MANIFEST_SUFFIX)]
+    keys = _files_under(folder, desk)
     return [key for key in keys if not _has_an_end(desk.files.of_key(key))]
+
+
+def _files_under(folder: str, desk: Desk) -> Sequence[str]:
+    return [key for key in desk.objects.keys(folder) if not key.endswith(MANIFEST_SUFFIX)]
 
 
 def _has_an_end(records: Sequence[FileRecord]) -> bool:

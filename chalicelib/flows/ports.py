@@ -9,6 +9,7 @@ from datetime import date, datetime
 from typing import IO, Protocol, TypeVar
 
 from chalicelib.domain import funder
+from chalicelib.domain.correction import Correction
 from chalicelib.domain.deduction import Answer, Deduction, Order, Share, Skip
 from chalicelib.domain.due_clearance import Clearance
 from chalicelib.domain.funder import Funder
@@ -201,6 +202,23 @@ class Journal(Protocol):
     def of_loan(self, loan_id: str) -> Iterator[Deduction]:
         """Stream a loan's successful deductions, oldest first; may lag behind."""
 
+    def claim_correction(self, *, key: str, by: str, at: datetime) -> str:
+        """Say that an order's money is corrected for `by`; read who has said so first."""
+
+    def put_correction(self, correction: Correction) -> bool:
+        """Write a correction; False if it is there already (nothing is changed)."""
+
+    def find_correction(
+        self, *, correction_no: str, business_date: date, loan_id: str
+    ) -> Correction | None:
+        """Read a correction of a date, as fresh as the last write."""
+
+    def corrections_of_day(self, business_date: date) -> Iterator[Correction]:
+        """Stream the corrections that were approved on a business date, in no order."""
+
+    def corrections_of_loan(self, loan_id: str) -> Iterator[Correction]:
+        """Stream a loan's corrections; may lag behind."""
+
 
 class Runs(Protocol):
     def start(self, *, business_date: date, job: str, at: datetime) -> Run:
@@ -228,6 +246,15 @@ class Runs(Protocol):
 
     def last_completed(self, job: str) -> date | None:
         """Read the latest business date for which the job is complete."""
+
+    def ask_reopening(self, *, business_date: date, job: str, asked: Facts) -> bool:
+        """Write who asks to reopen a complete run, and why; False if somebody else has asked.
+
+        The same person again asks anew.
+        """
+
+    def reopen(self, *, business_date: date, job: str) -> bool:
+        """Set a complete run back to started, its totals kept; False if it is not complete."""
 
 
 class Controls(Protocol):

@@ -62,8 +62,13 @@ def contradicted(*, record: Deduction, books: Books) -> Outcome:
 
     The journal is not changed; the bill will show the money, and a person decides.
     """
-    hold(loan_id=record.loan_id, reason=f"contradiction {record.order_no}", books=books)
+    hold(loan_id=record.loan_id, reason=reason_of_contradiction(record.order_no), books=books)
     return Outcome.CONTRADICTED
+
+
+def reason_of_contradiction(order_no: str) -> str:
+    """Name what a contradiction about an order lays on its loan."""
+    return f"contradiction {order_no}"
 
 
 def hold(*, loan_id: str, reason: str, books: Books) -> None:

@@ -33,6 +33,7 @@ from chalicelib.flows.file_ports import (
     Discrepancies,
     Fault,
     HoldLoan,
+    RefusedFileError,
     SettleFromBill,
     UnusableFileError,
 )
@@ -96,7 +97,8 @@ def take(
 ) -> Applied:
     """Reconcile with a bill that has landed; one older than what was reconciled is set aside.
 
-    :raises UnusableFileError: if it is not this day's bill, or the day is closed.
+    :raises UnusableFileError: if it is not this day's bill.
+    :raises RefusedFileError: if the day is closed; once it is reopened, the bill is taken.
     """
     sheet = _Sheet(batch=batch, channel=channel, now=now, desk=desk)
     if not _overtaken(sheet):
@@ -108,7 +110,7 @@ def take(
         version = max(overtaken.claimed, overtaken.totals.get("bill", {}).get("version", 0))
         if version > batch.version:
             return Applied(applied=0, note=f"superseded by version {version}")
-        raise UnusableFileError(Fault(reason="the day is closed: another bill needs an approval"))
+        raise RefusedFileError("the day is closed: another bill needs an approval")
     return Applied(applied=batch.rows)
 
 

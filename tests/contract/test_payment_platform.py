@@ -7,11 +7,17 @@ from types import SimpleNamespace
 
 import pytest
 
-from chalicelib.adapters.payment_platform import OPEN_SECONDS, Breaker, HttpPaymentPlatform
+from chalicelib.adapters.payment_platform import (
+    OPEN_SECONDS,
+    Breaker,
+    HttpPaymentPlatform,
+    _read_refund,
+)
 from chalicelib.adapters.rate_limit import TokenBucket
 from chalicelib.adapters.signatures import Signer, Verifier
-from chalicelib.adapters.signed_http import SignedHttp
+from chalicelib.adapters.signed_http import Reply, SignedHttp
 from chalicelib.adapters.wall_clock import wall_clock
+from chalicelib.domain.correction import RefundStatus
 from chalicelib.domain.deduction import (
     AnswerStatus,
     Order,
@@ -215,6 +221,71 @@ class TestASplit:
 
     def test_is_not_known_to_be_done_where_nobody_listens(self, key_folder):
         assert not split_again(platform_at("http://127.0.0.1:9", key_folder))
+
+
+def refund(platform, **changes):
+    asked = {"refund_no": f"{ORDER.order_no}-R", "order_no": ORDER.order_no}
+    return platform.refund(**(asked | {"amount": ORDER.amount} | changes))
+
+
+class TestARefund:
+    def test_is_done_once_by_its_number(self, platform, simulator):
+        platform.deduct(ORDER)
+        first, again = refund(platform), refund(platform)
+
+        assert (first.status, first.trade_no) == (RefundStatus.DONE, again.trade_no)
+        assert first == again
+        assert first.refunded_at is not None
+        assert simulator.ledger(None)["refunds"][0]["amount_fen"] == ORDER.amount.fen
+
+    @pytest.mark.parametrize(
+        ("changes", "note"),
+        [
+            ({"order_no": "20261124-1-LN9"}, "NOT_EXIST"),
+            ({"refund_no": "X", "amount": ORDER.amount + Money(1)}, "REFUND_EXCEEDS_PAID"),
+            ({"amount": Money(1)}, "REFUND_CONFLICT"),
+        ],
+    )
+    def test_is_refused_where_the_platform_says_so_plainly(self, platform, changes, note):
+        platform.deduct(ORDER)
+        if note == "REFUND_CONFLICT":
+            refund(platform)
+        answer = refund(platform, **changes)
+
+        assert (answer.status, answer.note) == (RefundStatus.REFUSED, note)
+
+    def test_of_what_was_not_paid_is_refused(self, platform, simulator):
+        simulator.script("AG1", ["insufficient_funds"])
+        platform.deduct(ORDER)
+
+        assert refund(platform).note == "ORDER_NOT_PAID"
+
+    def test_is_not_known_where_nobody_listens(self, key_folder):
+        answer = refund(platform_at("http://127.0.0.1:9", key_folder))
+
+        assert answer.status is RefundStatus.UNKNOWN
+
+    @pytest.mark.parametrize(
+        "reply",
+        [
+            Reply(status=200, body=b"<html>"),
+            Reply(status=500, body=b'{"code": "NOT_EXIST"}'),
+            Reply(status=429, body=b'{"code": "THROTTLED"}'),
+            Reply(
+                status=200,
+                body=b'{"refund_no": "R", "order_no": "O", "amount_fen": 2, "status": "SUCCEEDED"}',
+            ),
+            Reply(
+                status=200,
+                body=b'{"refund_no": "R", "order_no": "O", "amount_fen": 1, '
+                b'"status": "PROCESSING"}',
+            ),
+        ],
+    )
+    def test_is_not_known_where_the_answer_is_not_plain(self, reply):
+        asked = {"refund_no": "R", "order_no": "O", "amount_fen": 1}
+
+        assert _read_refund(asked, reply).status is RefundStatus.UNKNOWN
 
 
 def test_keeps_its_rate():

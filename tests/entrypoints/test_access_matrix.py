@@ -9,8 +9,10 @@ import pytest
 
 from app import app
 from chalicelib import wiring
+from chalicelib.domain.discrepancy import reference_of
+from chalicelib.domain.reconciliation import Kind
 from simulators import keys
-from tests.builders import a_cut, a_loan
+from tests.builders import TODAY, a_cut, a_loan
 from tests.entrypoints.callers import FORM, OFFICES, Knock, behind_the_door, furnish, replaced
 
 CALLERS = {
@@ -33,6 +35,8 @@ ANSWERS = {
     "barred": (403, "forbidden"),  # a good token of somebody who may not use this
     "absent": (404, "not_found"),  # another's, and to the byte what is nobody's
     "unsigned": (401, "bad_signature"),
+    "unclosed": (409, "not_closed"),  # he may ask, and the day is open
+    "unasked": (409, "not_asked"),  # he may approve, and nobody has asked
     "sign-in": (401, "为了您的安全，请从短信或"),  # the page that leads back to text and app
     "no-page": (404, "没有这笔借款或还款"),  # another's, and to the byte what is nobody's
 }
@@ -49,6 +53,21 @@ GET  /v1/repayments/{order_no}     closed   closed   200      absent   barred   
 POST /v1/page-links                closed   closed   201      201      barred   barred   closed   closed    closed   closed   closed   closed
 POST /v1/notifications/payments    unsigned unsigned unsigned unsigned unsigned unsigned unsigned unsigned  unsigned 200      unsigned unsigned
 POST /v1/notifications/sms         unsigned unsigned unsigned unsigned unsigned unsigned unsigned unsigned  unsigned unsigned 200      unsigned
+GET  /v1/ops/discrepancies         closed   closed   barred   barred   roles    barred   closed   closed   closed   closed   closed   closed
+GET  /v1/ops/discrepancies/{reference} closed   closed   barred   barred   roles    barred   closed   closed   closed   closed   closed   closed
+GET  /v1/ops/discrepancies/{reference}/audit closed   closed   barred   barred   roles    barred   closed   closed   closed   closed   closed   closed
+POST /v1/ops/discrepancies/{reference}/comments closed   closed   barred   barred   roles    barred   closed   closed   closed   closed   closed   closed
+POST /v1/ops/discrepancies/{reference}/assign closed   closed   barred   barred   roles    barred   closed   closed   closed   closed   closed   closed
+POST /v1/ops/discrepancies/{reference}/explain closed   closed   barred   barred   roles    barred   closed   closed   closed   closed   closed   closed
+POST /v1/ops/discrepancies/{reference}/resolve closed   closed   barred   barred   roles    barred   closed   closed   closed   closed   closed   closed
+POST /v1/ops/discrepancies/{reference}/reject closed   closed   barred   barred   roles    barred   closed   closed   closed   closed   closed   closed
+POST /v1/ops/discrepancies/{reference}/reopen closed   closed   barred   barred   roles    barred   closed   closed   closed   closed   closed   closed
+GET  /v1/ops/runs                  closed   closed   barred   barred   roles    barred   closed   closed   closed   closed   closed   closed
+GET  /v1/ops/runs/{day}            closed   closed   barred   barred   roles    barred   closed   closed   closed   closed   closed   closed
+POST /v1/ops/days/{day}/reopen     closed   closed   barred   barred   roles    barred   closed   closed   closed   closed   closed   closed
+POST /v1/ops/days/{day}/reopen/approve closed   closed   barred   barred   roles    barred   closed   closed   closed   closed   closed   closed
+POST /v1/ops/pause                 closed   closed   barred   barred   roles    barred   closed   closed   closed   closed   closed   closed
+POST /v1/ops/resume                closed   closed   barred   barred   roles    barred   closed   closed   closed   closed   closed   closed
 GET  /m/enter                      sign-in  sign-in  sign-in  sign-in  sign-in  sign-in  sign-in  sign-in   303      sign-in  sign-in  sign-in
 GET  /m                            sign-in  sign-in  sign-in  sign-in  sign-in  sign-in  200      200       sign-in  sign-in  sign-in  sign-in
 GET  /m/loans/{loan_id}            sign-in  sign-in  sign-in  sign-in  sign-in  sign-in  200      no-page   sign-in  sign-in  sign-in  sign-in
@@ -74,7 +93,41 @@ def read(table):
     return rows
 
 
+ROLES = """
+                                                  operations finance  approver auditor
+GET  /v1/ops/discrepancies                        200        200      200      200
+GET  /v1/ops/discrepancies/{reference}            absent     absent   absent   absent
+GET  /v1/ops/discrepancies/{reference}/audit      absent     absent   absent   absent
+POST /v1/ops/discrepancies/{reference}/comments   absent     absent   absent   barred
+POST /v1/ops/discrepancies/{reference}/assign     absent     absent   absent   barred
+POST /v1/ops/discrepancies/{reference}/explain    absent     absent   barred   barred
+POST /v1/ops/discrepancies/{reference}/resolve    barred     barred   absent   barred
+POST /v1/ops/discrepancies/{reference}/reject     barred     barred   absent   barred
+POST /v1/ops/discrepancies/{reference}/reopen     absent     absent   barred   barred
+GET  /v1/ops/runs                                 200        200      200      200
+GET  /v1/ops/runs/{day}                           absent     absent   absent   absent
+POST /v1/ops/days/{day}/reopen                    unclosed   unclosed barred   barred
+POST /v1/ops/days/{day}/reopen/approve            barred     barred   unasked  barred
+POST /v1/ops/pause                                200        barred   barred   barred
+POST /v1/ops/resume                               200        barred   barred   barred
+"""
+"""What `roles` stands for: the staff, role by role; all other offices are barred.
+
+The discrepancy and the day are nobody's: who is told that they are absent may work with others.
+"""
+
+
+def read_roles(table):
+    header, *lines = table.strip().splitlines()
+    rows = (line.split() for line in lines)
+    return {
+        f"{method} {path}": dict(zip(header.split(), cells, strict=True))
+        for method, path, *cells in rows
+    }
+
+
 MATRIX = read(TABLE)
+OF_STAFF = read_roles(ROLES)
 ROUTES = list(MATRIX)
 OF_OURS = [route for route in ROUTES if "closed" in MATRIX[route].values()]
 MISSED = [route for route in ROUTES if {"absent", "no-page"} & set(MATRIX[route].values())]
@@ -93,6 +146,20 @@ SENT = {
     "POST /v1/page-links": {},
     "POST /v1/notifications/payments": {"order_no": "{order_no}", "status": "SUCCEEDED"},
     "POST /v1/notifications/sms": {"receipt_id": "R1", "message_id": "M1", "status": "DELIVERED"},
+    "POST /v1/ops/discrepancies/{reference}/comments": {"text": "seen"},
+    "POST /v1/ops/discrepancies/{reference}/assign": {"version": 1, "owner": "wang"},
+    "POST /v1/ops/discrepancies/{reference}/explain": {
+        "version": 1,
+        "action": "accept",
+        "reason": "known",
+    },
+    "POST /v1/ops/discrepancies/{reference}/resolve": {"version": 1},
+    "POST /v1/ops/discrepancies/{reference}/reject": {"version": 1, "reason": "no"},
+    "POST /v1/ops/discrepancies/{reference}/reopen": {"version": 1, "reason": "no"},
+    "POST /v1/ops/days/{day}/reopen": {"reason": "a corrected bill"},
+    "POST /v1/ops/days/{day}/reopen/approve": {},
+    "POST /v1/ops/pause": {},
+    "POST /v1/ops/resume": {},
     "POST /m/quotes": {"loan.{loan_id}": "1", "choice.{loan_id}": "full"},
     "POST /m/repayments": {"quote.{loan_id}": "{quote_id}", "key": "k1"},
 }
@@ -103,6 +170,10 @@ NOBODYS = {
     "order_no": "20261124-1-LN9",
     "quote_id": "Qabcdefghijklmno2",
     "name": "",
+    "reference": reference_of(
+        business_date=TODAY, channel="main", kind=Kind.DUPLICATE, order_no="20261124-1-LN9"
+    ),
+    "day": "2026-11-20",
 }
 
 
@@ -124,6 +195,8 @@ def street(house, key_folder, texts_folder):
         "order_no": house.deduct(),
         "quote_id": house.phone().quote()["quote_id"],
         "name": asset_name(made),
+        "reference": NOBODYS["reference"],
+        "day": NOBODYS["day"],
     }
     made.house.waiting("notices")
     return made
@@ -147,6 +220,8 @@ def knock_at(route, things):
 
 
 def filled(text, things):
+    if not isinstance(text, str):
+        return text
     for name, value in things.items():
         text = text.replace(f"{{{name}}}", value)
     return text
@@ -159,7 +234,9 @@ def everybody():
 
 
 def wanted(route, caller):
-    return MATRIX[route][caller.partition(":")[0]]
+    kind, _, role = caller.partition(":")
+    word = MATRIX[route][kind]
+    return OF_STAFF[route].get(role, "barred") if word == "roles" else word
 
 
 def is_served(word):
@@ -186,7 +263,9 @@ class TestTheTable:
 
     def test_says_of_every_route_what_each_caller_gets(self):
         for route, row in MATRIX.items():
-            assert all(is_served(word) <= word.isdigit() for word in row.values()), route
+            words = {*row.values(), *OF_STAFF.get(route, {}).values()} - {"roles"}
+            assert all(is_served(word) <= word.isdigit() for word in words), route
+            assert ("roles" in row.values()) == (route in OF_STAFF), route
 
     def test_has_an_authorizer_wherever_it_says_closed_and_nowhere_else(self):
         with_authorizer = {

@@ -32,6 +32,7 @@ Checker = Callable[["Books"], Iterator[str]]
 DUE_ONLY = frozenset(("scheduled", "overdue", "instalment"))
 PRODUCTS = products.read()
 FAILED_DPD_MAX = 7
+UNRESOLVED = frozenset(("open", "explained"))
 
 
 @dataclass
@@ -61,9 +62,29 @@ class Books:
         return frozenset(each.loan_id for each in loans_ if each.mode.funder_deducts)
 
     @cached_property
+    def corrections(self) -> dict[tuple[str, str], Item]:
+        """What two people have decided, by the order's number and what was done."""
+        return {
+            (said["order_no"], said["kind"]): row
+            for row in self.rows.corrections()
+            for said in [json.loads(text(row["correction"]))]
+        }
+
+    @cached_property
+    def corrected(self) -> dict[str, int]:
+        """Money that was posted late or went back, by order number."""
+        return {
+            order_no: fen(row["amount"])
+            for (order_no, kind), row in self.corrections.items()
+            if kind in {"late_success", "refund"}
+        }
+
+    @cached_property
     def paid_of_loan(self) -> Mapping[str, list[Item]]:
+        """What each loan has taken, in its order; what was posted late as well."""
         found: dict[str, list[Item]] = defaultdict(list)
-        for row in sorted(self.paid.values(), key=lambda row: text(row["recorded_at"])):
+        late = [row for (_, kind), row in self.corrections.items() if kind == "late_success"]
+        for row in sorted([*self.paid.values(), *late], key=lambda row: text(row["recorded_at"])):
             found[text(row["loan_id"])].append(row)
         return found
 
@@ -90,7 +111,7 @@ class Books:
     def open_cases(self) -> frozenset[str]:
         """Order numbers a person has to look at."""
         return frozenset(
-            text(row["order_no"]) for row in self.discrepancies if text(row["state"]) == "open"
+            text(row["order_no"]) for row in self.discrepancies if text(row["state"]) in UNRESOLVED
         )
 
     @cached_property
@@ -216,9 +237,8 @@ def no_success_is_lost(books: Books) -> Iterator[str]:
     for order_no, charge in books.charges.items():
         record = books.paid.get(order_no)
         if record is None:
-            if order_no not in books.open_cases | books.untold and not books.is_unfinished(
-                order_no
-            ):
+            is_asked = order_no in books.open_cases | books.untold | books.corrected.keys()
+            if not is_asked and not books.is_unfinished(order_no):
                 yield f"I2 {order_no}: {charge.amount_fen} fen taken and not posted"
         elif (fen(record["amount"]), text(record.get("trade_no"))) != (
             charge.amount_fen,
@@ -424,7 +444,7 @@ def the_day_is_proven(books: Books) -> Iterator[str]:
     """I10, I13: the days close, or a person has something to decide."""
     for on in books.day.plan.dates:
         yield from _is_proven(books, on.isoformat())
-    for order_no in sorted(books.lies - books.untold):
+    for order_no in sorted(books.lies - books.untold - books.corrected.keys()):
         held = text(books.heads[loan_id_of(order_no)].get("hold"))
         if order_no not in books.open_cases or not held:
             yield f"I2 {order_no}: charged after it had failed, and nobody is asked"
@@ -440,7 +460,7 @@ def _is_proven(books: Books, on: str) -> Iterator[str]:
     closed = books.runs.get((on, "close"))
     is_closed = closed is not None and text(closed.get("state")) == "complete"
     open_today = [row for row in books.discrepancies if text(row["day_channel"]).startswith(on)]
-    is_open = any(text(row["state"]) == "open" for row in open_today)
+    is_open = any(text(row["state"]) in UNRESOLVED for row in open_today)
     if is_closed and is_open:
         yield f"I10 {on} is closed with open discrepancies"
     if not is_closed and not is_open:
@@ -484,6 +504,7 @@ def nobody_was_lied_to(books: Books) -> Iterator[str]:
     for key in books.day.notifications.believed_forgeries:
         yield f"I8 a forged notification of {key} was believed"
     yield from books.day.borrowers.wrong_answers
+    yield from books.day.staff.wrong_answers
     for queue, depth in books.day.dead_letters().items():
         yield f"I13 {depth} messages are dead in {queue}"
 

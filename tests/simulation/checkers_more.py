@@ -13,8 +13,8 @@ from chalicelib.domain.money import Money
 from chalicelib.domain.prepayment import Wish
 from chalicelib.domain.stage import stage_of
 from simulators.orders import Status
-from tests.simulation.checkers import PRODUCTS, Books
-from tests.simulation.rows import Item, fen, loan_id_of, text
+from tests.simulation.checkers import PRODUCTS, UNRESOLVED, Books
+from tests.simulation.rows import ENDS, Item, fen, loan_id_of, text
 
 if TYPE_CHECKING:
     from simulators.orders import Order
@@ -83,6 +83,8 @@ def who_may_be_tried_again_is(books: Books) -> Iterator[str]:
     on = books.day.plan.business_date.isoformat()
     rounds: dict[str, dict[str, list[Item]]] = {"1": defaultdict(list), "2": defaultdict(list)}
     for row in books.rows.all("journal"):
+        if text(row["status"]) not in ENDS | {"SKIPPED"}:
+            continue
         day, source, loan_id = text(row["order_no"]).removesuffix("#skip").split("-", 2)
         if loan_id not in books.assisted and day == on.replace("-", "") and source in rounds:
             rounds[source][loan_id].append(row)
@@ -194,7 +196,9 @@ def a_newer_bill_stands(books: Books) -> Iterator[str]:
 def holds_have_a_reason(books: Books) -> Iterator[str]:
     """I7: a loan is held for a discrepancy as long as that is open."""
     is_open = {
-        text(row["discrepancy_id"]) for row in books.discrepancies if text(row["state"]) == "open"
+        text(row["discrepancy_id"])
+        for row in books.discrepancies
+        if text(row["state"]) in UNRESOLVED
     }
     for loan_id, head in books.heads.items():
         hold = text(head.get("hold"))

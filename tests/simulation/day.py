@@ -28,7 +28,8 @@ from tests.simulation.funders import FunderSide, is_shared
 from tests.simulation.notifications import Notifications
 from tests.simulation.outside import US
 from tests.simulation.plan import Plan
-from tests.simulation.rows import Rows, text
+from tests.simulation.rows import Rows, is_being_done, text
+from tests.simulation.staff import Staff
 from tests.simulation.tasks import Crash
 from tests.simulation.timetable import Timetable
 from tests.simulation.world import World, forget, jobs, workers
@@ -86,6 +87,7 @@ class Day:
         self.more_loans = MoreLoans(self)
         self.notifications = Notifications(self)
         self.borrowers = Borrowers(self)
+        self.staff = Staff(self)
         self.timetable = Timetable(self)
         self._delivery_faults = {
             int(fault.at): fault
@@ -314,14 +316,16 @@ class Day:
         return all(run is not None and text(run.get("state")) == "complete" for run in runs)
 
     def _is_unfinished(self) -> bool:
-        """Whether an order holds its slot, or a round has not come to its end."""
+        """Whether an order holds its slot, a round has no end, or what is decided is not done."""
         runs = [
             self.rows.run(on, job)
             for on in self.plan.dates
             for job in ("due_list", "round_1", "round_2")
         ]
-        return any(run is None or text(run.get("state")) != "complete" for run in runs) or any(
-            row.get("slot") for row in self.rows.all("loans")
+        return (
+            any(run is None or text(run.get("state")) != "complete" for run in runs)
+            or any(row.get("slot") for row in self.rows.all("loans"))
+            or any(map(is_being_done, self.rows.all("discrepancies")))
         )
 
     def _is_over(self) -> bool:

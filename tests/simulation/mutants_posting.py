@@ -130,7 +130,8 @@ WRITES = (
         "a loan whose failed order the platform now calls paid is not held",
         Edit(
             "chalicelib.flows.posting:contradicted",
-            '    hold(loan_id=record.loan_id, reason=f"contradiction {record.order_no}", books=books)\n',
+            "    hold(loan_id=record.loan_id, reason=reason_of_contradiction(record.order_no),"
+            " books=books)\n",
         ),
     ),
     mutant(

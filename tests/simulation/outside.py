@@ -152,6 +152,8 @@ class Platforms:
     def _payments(
         self, platform: PaymentPlatform, method: str, path: str, body: Mapping[str, Any]
     ) -> Reply:
+        if path == "/v1/refunds":
+            return platform.refund(body)
         parts = path.removeprefix("/v1/deductions").strip("/").split("/")
         if method == "POST" and parts == [""]:
             return platform.deduct(body)

@@ -5,7 +5,7 @@ the others what they were.  So a day that fails can be told with the fewest faul
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
 from itertools import islice
@@ -166,7 +166,7 @@ def draw(
 
     `funders` is the chance of funders, drawn apart: a day without them is what it always was.
     """
-    plan = _drawn(seed, repaying=repaying, weather=weather)
+    plan = _with_staff(_drawn(seed, repaying=repaying, weather=weather))
     if Random(f"funders {seed}").random() >= funders:
         return plan
     sample = books.make(plan.book, funders=True)
@@ -180,6 +180,19 @@ def draw(
         faults=(*plan.faults, *numbered),
         visits=tuple(sorted((*plan.visits, *visits), key=lambda visit: visit.at)),
     )
+
+
+def _with_staff(plan: Plan) -> Plan:
+    """Have finance staff come, of another stream of chance."""
+    rng = Random(f"staff {plan.seed}")
+    drawn = [
+        {"kind": kind, "about": rng.choice(what), "more": rng.choice(HOW_APPROVED)}
+        for kind, what in STAFF.items()
+        if rng.random() < STAFF_COMES and plan.weather is not CALM
+    ]
+    first = len(plan.faults)
+    more = (Fault(number=first + place, **facts) for place, facts in enumerate(drawn))
+    return replace(plan, faults=(*plan.faults, *more))
 
 
 def _drawn(seed: int, *, repaying: float, weather: Weather | None) -> Plan:
@@ -202,6 +215,15 @@ def _drawn(seed: int, *, repaying: float, weather: Weather | None) -> Plan:
         sample=sample,
     )
 
+
+STAFF_COMES = 0.6
+STAFF: Mapping[str, tuple[str, ...]] = {
+    "staff_hasty": ("reverse", "reject", "reopen"),
+    "staff_decides": ("post_late_success", "post_late_success", "refund"),
+}
+"""What finance staff do of a discrepancy, too early, or when all bills are there."""
+
+HOW_APPROVED = ("", "", "alone", "at_once")
 
 TWO_DAYS = 0.2
 """The chance that the next business day is played as well, on what the first has left."""

@@ -1,5 +1,6 @@
 """Rows as they lie in the tables, read without the production's adapters."""
 
+import json
 import zlib
 from collections.abc import Iterator, Mapping
 from datetime import date
@@ -8,6 +9,7 @@ from typing import Any
 from tests.simulation.aws.dynamodb import DynamoDB
 
 JOURNAL_SHARDS = 8
+ENDS = frozenset(("SUCCEEDED", "FAILED"))
 Item = Mapping[str, Any]
 
 
@@ -28,6 +30,12 @@ def loan_id_of(order_no: str) -> str:
     'LN7'
     """
     return order_no.split("-", 2)[2]
+
+
+def is_being_done(discrepancy: Item) -> bool:
+    """Whether two people have decided about it, and it is not done yet."""
+    handling = json.loads(text(discrepancy.get("handling")) or "{}")
+    return text(discrepancy["state"]) == "explained" and bool(handling.get("approval"))
 
 
 class Rows:
@@ -62,8 +70,12 @@ class Rows:
 
     def records(self) -> list[Item]:
         """List the terminal records, by order number."""
-        found = [row for row in self.all("journal") if text(row["status"]) != "SKIPPED"]
+        found = [row for row in self.all("journal") if text(row["status"]) in ENDS]
         return sorted(found, key=lambda row: text(row["order_no"]))
+
+    def corrections(self) -> list[Item]:
+        """List what two people have decided about an order's money."""
+        return [row for row in self.all("journal") if text(row["status"]) == "CORRECTION"]
 
     def _get(self, table: str, key: Item) -> Item | None:
         item: Item | None = self._dynamodb.call(

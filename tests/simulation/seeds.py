@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from random import Random  # noqa: TID251  seeded: chance is what the simulation is made of
 from typing import Any
 
-from tests.simulation import checkers, checkers_funders, checkers_more
+from tests.simulation import checkers, checkers_funders, checkers_more, checkers_staff
 from tests.simulation.catalogue import Catalogue
 from tests.simulation.checkers import Books
 from tests.simulation.day import Day
@@ -12,7 +12,12 @@ from tests.simulation.plan import Plan
 from tests.simulation.watch_more import CloserWatch as Watch
 from tests.simulation.world import World
 
-CHECKERS = (*checkers.CHECKERS, *checkers_more.MORE_CHECKERS, *checkers_funders.CHECKERS)
+CHECKERS = (
+    *checkers.CHECKERS,
+    *checkers_more.MORE_CHECKERS,
+    *checkers_funders.CHECKERS,
+    *checkers_staff.CHECKERS,
+)
 AGAIN = (
     ("make_due_list", 0 + 10 / 60),
     ("open_round_1", 8.0),

@@ -47,6 +47,7 @@ class Timetable:
             for at in CLOSINGS:
                 day.at(at + later, "close_day", lambda on=on, at=at + later: self._close(on, at))
         day.borrowers.make_appointments()
+        day.staff.make_appointments(self._later)
         if day.funders:
             day.funders.make_appointments()
         for fault in plan.of_kind("more_loans"):

@@ -25,14 +25,14 @@ KEYS = _Keys()
 
 
 @cache
-def token_of(borrower_id: str, *, day: datetime) -> str:
-    """Sign a borrower in for the day and the next."""
+def token_of(subject: str, *, day: datetime, roles: tuple[str, ...] = ("borrower",)) -> str:
+    """Sign somebody in for the day and the next."""
     return jwt.encode(
         {
             "iss": ISSUER,
             "aud": AUDIENCE,
-            "sub": borrower_id,
-            "roles": ["borrower"],
+            "sub": subject,
+            "roles": list(roles),
             "iat": int(day.timestamp()),
             "exp": int((day + timedelta(days=3)).timestamp()),
         },

@@ -18,6 +18,7 @@ SLACK_HOURS = 0.1
 SECOND = 1 / 3600
 """Somebody who began in time may be at it still: ten calls of a batch may each hang."""
 
+CORRECTIONS = frozenset(("CORRECTION", "CLAIMED"))
 MANDATE = frozenset(("AGREEMENT_TERMINATED", "CARD_CLOSED", "RISK_REJECTED"))
 
 
@@ -103,6 +104,8 @@ class CloserWatch(Watch):
     def _recorded(self, parameters: Mapping[str, Any], is_done: bool) -> None:
         """A record is put once, and never over another."""
         order_no = parameters["Item"]["order_no"]["S"]
+        if parameters["Item"]["status"]["S"] in CORRECTIONS:
+            return
         if not is_done:
             self._standing = self._rows.record(order_no)
             return

@@ -105,8 +105,8 @@ class TestTheVouchers:
         world = a_billed_day()
         [first, *_] = world.journal.results.values()
         for kind in (CorrectionKind.REFUND, CorrectionKind.REVERSAL):
-            world.journal.corrections.append(a_correction(kind, first))
-        world.journal.corrections.append(
+            world.journal.put_correction(a_correction(kind, first))
+        world.journal.put_correction(
             replace(a_correction(CorrectionKind.LATE_SUCCESS, first), business_date=TOMORROW)
         )
         closed(world)

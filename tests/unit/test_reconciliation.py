@@ -675,7 +675,7 @@ class TestABillThatIsNotTheDays:
 
         taken = reconcile(world, list(rows.values())[1:], key=SECOND_BILL_KEY)
 
-        assert taken.outcome is Outcome.QUARANTINED
+        assert taken.outcome is Outcome.REFUSED
         assert totals(world) == before
         assert classes(world) == {}
 

@@ -3,7 +3,7 @@
 import time
 from datetime import datetime
 
-from chalicelib.adapters.dynamodb.tables import ControlRow
+from chalicelib.adapters.dynamodb.tables_operations import ControlRow
 
 PAUSE = "pause"
 TEST_CLOCK = "test_clock"

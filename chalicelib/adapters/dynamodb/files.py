@@ -1,9 +1,10 @@
 """The book of files that have arrived, in DynamoDB: a name and its bytes are one item."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from chalicelib.adapters.dynamodb.conditions import ConditionFailedError, conditional
-from chalicelib.adapters.dynamodb.tables import FileRow
+from chalicelib.adapters.dynamodb.tables_operations import FileRow
 from chalicelib.domain.money import ZERO
 from chalicelib.flows.file_ports import FileRecord, FileState
 
@@ -31,6 +32,16 @@ class DynamoFiles:
                 _row_of(record).save(condition=FileRow.state == FileState.LANDED.value)
         except ConditionFailedError:
             return
+
+    def readmit(self, record: FileRecord) -> bool:
+        landed = replace(record, state=FileState.LANDED, finished_at=None, reason="")
+        try:
+            # Refused as it was read: nobody has let it in meanwhile, or taken it.
+            with conditional():
+                _row_of(landed).save(condition=FileRow.state == FileState.REFUSED.value)
+        except ConditionFailedError:
+            return False
+        return True
 
     def get(self, object_key: str, sha256: str) -> FileRecord | None:
         try:

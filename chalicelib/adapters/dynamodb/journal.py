@@ -1,11 +1,14 @@
 """The deduction journal, in DynamoDB: records are put once and never changed."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
 
+from chalicelib.adapters.dynamodb import corrections
 from chalicelib.adapters.dynamodb.conditions import ConditionFailedError, chunks, conditional
+from chalicelib.adapters.dynamodb.corrections import CLAIMED, CORRECTED
 from chalicelib.adapters.dynamodb.shards import JOURNAL_SHARDS, day_shard, shard_of
 from chalicelib.adapters.dynamodb.tables import JournalRow
+from chalicelib.domain.correction import Correction
 from chalicelib.domain.deduction import (
     Deduction,
     FailureClass,
@@ -59,17 +62,62 @@ class DynamoJournal:
         }
 
     def of_day(self, business_date: date) -> Iterator[Deduction | Skip]:
-        for shard in range(JOURNAL_SHARDS):
-            for row in JournalRow.query(day_shard(business_date, shard), consistent_read=True):
-                yield record_of(row)
+        return (record_of(row) for row in _of_day(business_date) if row.status != CORRECTED)
 
     def of_loan(self, loan_id: str) -> Iterator[Deduction]:
-        return (_deduction_of(row) for row in JournalRow.by_loan.query(loan_id))
+        rows = JournalRow.by_loan.query(loan_id)
+        return (_deduction_of(row) for row in rows if row.status != CORRECTED)
+
+    def claim_correction(self, *, key: str, by: str, at: datetime) -> str:
+        row = JournalRow(
+            day_shard=corrections.claims_of(key),
+            order_no=key,
+            loan_id="-",
+            mode="-",
+            status=CLAIMED,
+            note=by,
+            listed=ZERO,
+            recorded_at=at,
+        )
+        if _put(row):
+            return by
+        standing = JournalRow.get(row.day_shard, key, consistent_read=True)
+        return standing.note or ""
+
+    def put_correction(self, correction: Correction) -> bool:
+        return _put(corrections.row_of(correction, _packed(correction.lines)))
+
+    def find_correction(
+        self, *, correction_no: str, business_date: date, loan_id: str
+    ) -> Correction | None:
+        partition = corrections.partition_of(business_date=business_date, loan_id=loan_id)
+        try:
+            row = JournalRow.get(partition, correction_no, consistent_read=True)
+        except JournalRow.DoesNotExist:
+            return None
+        return correction_of(row)
+
+    def corrections_of_day(self, business_date: date) -> Iterator[Correction]:
+        return (correction_of(row) for row in _of_day(business_date) if row.status == CORRECTED)
+
+    def corrections_of_loan(self, loan_id: str) -> Iterator[Correction]:
+        rows = JournalRow.by_loan.query(loan_id)
+        return (correction_of(row) for row in rows if row.status == CORRECTED)
 
 
 def record_of(row: JournalRow) -> Deduction | Skip:
-    """Read either kind of record."""
+    """Read either kind of record of an order."""
     return _skip_of(row) if row.status == SKIPPED else _deduction_of(row)
+
+
+def correction_of(row: JournalRow) -> Correction:
+    """Read a correction."""
+    return corrections.correction_of(row, _unpacked)
+
+
+def _of_day(business_date: date) -> Iterator[JournalRow]:
+    for shard in range(JOURNAL_SHARDS):
+        yield from JournalRow.query(day_shard(business_date, shard), consistent_read=True)
 
 
 def _put(row: JournalRow) -> bool:

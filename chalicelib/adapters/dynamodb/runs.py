@@ -9,11 +9,12 @@ from pynamodb.attributes import UnicodeAttribute
 from pynamodb.expressions.update import Action
 
 from chalicelib.adapters.dynamodb.conditions import ConditionFailedError, conditional
-from chalicelib.adapters.dynamodb.tables import RunRow
+from chalicelib.adapters.dynamodb.tables_operations import RunRow
 from chalicelib.domain.run import Facts, Run
 
 LAST = "last"
 COMPLETE = "complete"
+STARTED = "started"
 
 
 class DynamoRuns:
@@ -21,7 +22,7 @@ class DynamoRuns:
         row = RunRow(
             business_date=business_date.isoformat(),
             job=job,
-            state="started",
+            state=STARTED,
             started_at=at,
             parts={},
         )
@@ -73,6 +74,39 @@ class DynamoRuns:
             # Claimed for a later version meanwhile: its own worker writes.
             row.update(actions=actions, condition=claimed)
 
+    def ask_reopening(self, *, business_date: date, job: str, asked: Facts) -> bool:
+        try:
+            # Who has asked first is who has asked, until the run is reopened.
+            with conditional():
+                RunRow(business_date.isoformat(), job).update(
+                    actions=[
+                        RunRow.asked.set(dict(asked)),
+                        RunRow.asked_by.set(str(asked["by"])),
+                    ],
+                    condition=(RunRow.state == COMPLETE)
+                    & (RunRow.asked_by.does_not_exist() | (RunRow.asked_by == str(asked["by"]))),
+                )
+        except ConditionFailedError:
+            return False
+        return True
+
+    def reopen(self, *, business_date: date, job: str) -> bool:
+        try:
+            # Of two who reopen it at once one does; parts and totals stay as they are.
+            with conditional():
+                RunRow(business_date.isoformat(), job).update(
+                    actions=[
+                        RunRow.state.set(STARTED),
+                        RunRow.completed_at.remove(),
+                        RunRow.asked_by.remove(),
+                        RunRow.reopened.add(1),
+                    ],
+                    condition=RunRow.state == COMPLETE,
+                )
+        except ConditionFailedError:
+            return False
+        return True
+
     def last_completed(self, job: str) -> date | None:
         try:
             return RunRow.get(LAST, job, consistent_read=True).last_date
@@ -103,10 +137,13 @@ def _run_of(row: RunRow) -> Run:
     return Run(
         business_date=date.fromisoformat(row.business_date),
         job=row.job,
-        state=row.state or "started",
+        state=row.state or STARTED,
         started_at=row.started_at,
         completed_at=row.completed_at,
         parts={int(shard): json.loads(totals) for shard, totals in parts.items()},
         totals=row.totals or {},
         claimed=row.claimed or 0,
+        reopened=row.reopened or 0,
+        asked=row.asked or {},
+        is_asked=row.asked_by is not None,
     )

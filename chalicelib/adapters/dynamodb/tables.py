@@ -1,5 +1,7 @@
 """The tables: shapes and keys, nothing else.  Only this package may import it.
 
+Those that tell how the days went are in tables_operations.py.
+
 Names of attributes count in DynamoDB units, so a loan head's are short; the head stays
 under 1 KB with a full slot (a test measures it).
 """
@@ -24,6 +26,13 @@ from chalicelib.adapters.dynamodb.attributes import (
     MoneyAttribute,
     RateAttribute,
     WholeNumberAttribute,
+)
+from chalicelib.adapters.dynamodb.tables_operations import (
+    AuditRow,
+    ControlRow,
+    DiscrepancyRow,
+    FileRow,
+    RunRow,
 )
 
 
@@ -132,9 +141,10 @@ class HistoryIndex(GlobalSecondaryIndex["JournalRow"]):
 
 
 class JournalRow(Model):
-    """A terminal record, or (sort key with `#skip`) why a due was not sent.
+    """A terminal record, or (sort key with `#skip`) why a due was not sent; or a correction.
 
-    `history_loan_id` is set where money moved: the index costs nothing for a failure.
+    `history_loan_id` is set where money moved: the index costs nothing for a failure.  Partitions
+    `corrected#…` name, by order, the discrepancy its money is corrected for.
     """
 
     class Meta:
@@ -169,6 +179,7 @@ class JournalRow(Model):
     fee = MoneyAttribute(null=True)
     request = UnicodeAttribute(null=True)
     product = UnicodeAttribute(attr_name="pr", null=True)
+    correction = JSONAttribute(null=True)
     recorded_at = MomentAttribute()
     history_loan_id = UnicodeAttribute(null=True)
 
@@ -233,43 +244,6 @@ class ThrottleRow(Model):
     window_key = UnicodeAttribute(hash_key=True)
     times = WholeNumberAttribute()
     expires_at = WholeNumberAttribute()
-
-
-class RunRow(Model):
-    """`parts` maps a shard's number to what it did; pk `last`, sk job, says how far a job has come."""
-
-    class Meta:
-        table_name = "runs"
-        billing_mode = "PAY_PER_REQUEST"
-
-    business_date = UnicodeAttribute(hash_key=True)
-    job = UnicodeAttribute(range_key=True)
-    state = UnicodeAttribute(null=True)
-    started_at = MomentAttribute(null=True)
-    completed_at = MomentAttribute(null=True)
-    parts: MapAttribute[str, object] = MapAttribute(default=dict)
-    totals = JSONAttribute(null=True)
-    claimed = WholeNumberAttribute(null=True)
-    last_date = DateAttribute(null=True)
-
-
-class FileRow(Model):
-    class Meta:
-        table_name = "files"
-        billing_mode = "PAY_PER_REQUEST"
-
-    object_key = UnicodeAttribute(hash_key=True)
-    sha256 = UnicodeAttribute(range_key=True)
-    manifest_sha256 = UnicodeAttribute(null=True)
-    kind = UnicodeAttribute(null=True)
-    state = UnicodeAttribute()
-    rows = WholeNumberAttribute(null=True)
-    amount = MoneyAttribute(null=True)
-    applied = WholeNumberAttribute(null=True)
-    refused = WholeNumberAttribute(null=True)
-    landed_at = MomentAttribute()
-    finished_at = MomentAttribute(null=True)
-    reason = UnicodeAttribute(null=True)
 
 
 class WaitingIndex(GlobalSecondaryIndex["NoticeRow"]):
@@ -339,40 +313,6 @@ class NotificationRow(Model):
     expires_at = WholeNumberAttribute()
 
 
-class DiscrepancyRow(Model):
-    class Meta:
-        table_name = "discrepancies"
-        billing_mode = "PAY_PER_REQUEST"
-
-    day_channel = UnicodeAttribute(hash_key=True)
-    discrepancy_id = UnicodeAttribute(range_key=True)
-    kind = UnicodeAttribute()
-    order_no = UnicodeAttribute()
-    state = UnicodeAttribute()
-    here = MoneyAttribute(null=True)
-    there = MoneyAttribute(null=True)
-    facts = JSONAttribute(null=True)
-    suggestion = UnicodeAttribute(null=True)
-    opened_at = MomentAttribute()
-    resolved_at = MomentAttribute(null=True)
-    reason = UnicodeAttribute(null=True)
-    decided_by = UnicodeAttribute(null=True)
-
-
-class ControlRow(Model):
-    """A switch: `pause` and `blocked#<borrower id>` (on), `test_clock` (now)."""
-
-    class Meta:
-        table_name = "controls"
-        billing_mode = "PAY_PER_REQUEST"
-
-    name = UnicodeAttribute(hash_key=True)
-    on = BooleanAttribute(null=True)
-    now = UnicodeAttribute(null=True)
-    by = UnicodeAttribute(null=True)
-    at = UnicodeAttribute(null=True)
-
-
 TABLES: tuple[type[Model], ...] = (
     LoanRow,
     ScheduleRow,
@@ -388,6 +328,7 @@ TABLES: tuple[type[Model], ...] = (
     NotificationRow,
     DiscrepancyRow,
     ControlRow,
+    AuditRow,
 )
 
 
