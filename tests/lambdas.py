@@ -6,15 +6,17 @@ from contextlib import contextmanager
 from chalice.test import Client
 
 from app import app
-from chalicelib import wiring, wiring_assistance
+from chalicelib import wiring, wiring_assistance, wiring_operations
 from chalicelib.adapters import telemetry
 from chalicelib.settings import settings
+
+WIRED = (wiring, wiring_operations, wiring_assistance)
 
 
 def forget() -> None:
     """Forget the settings and whatever was wired with them."""
     settings.cache_clear()
-    for found in (*vars(wiring).values(), *vars(wiring_assistance).values()):
+    for found in (value for each in WIRED for value in vars(each).values()):
         if hasattr(found, "cache_clear"):
             found.cache_clear()
 

@@ -40,10 +40,14 @@ def cloud():
 
 
 def _forget_what_was_wired() -> None:
-    from chalicelib import wiring, wiring_assistance
+    from chalicelib import wiring, wiring_assistance, wiring_operations
     from chalicelib.settings import settings
 
     settings.cache_clear()
-    for found in (*vars(wiring).values(), *vars(wiring_assistance).values()):
+    for found in (
+        value
+        for each in (wiring, wiring_operations, wiring_assistance)
+        for value in vars(each).values()
+    ):
         if hasattr(found, "cache_clear"):
             found.cache_clear()

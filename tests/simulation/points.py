@@ -245,8 +245,11 @@ def all_handlers() -> frozenset[str]:
     return frozenset(lambdas | routes)
 
 
-LEFT_OUT = ("/m", "/v1/page-links", "/v1/health")
-"""Routes that are not played: the pages, which call the same flows, and what makes no call."""
+LEFT_OUT = ("/m", "/v1/page-links", "/v1/health", "/v1/ops")
+"""Routes that are not played: the pages, which call the same flows, and what makes no call.
+
+Nor do days have staff yet: tests/unit/test_discrepancy_life.py dies at every call of an approval.
+"""
 
 
 def without_points(covered: Iterable[str]) -> frozenset[str]:

@@ -73,7 +73,7 @@ DAYS_BACK = 2
 """No book here is older: looking 30 days back would read nothing, thirty times."""
 
 KEPT = frozenset(("client", "_tables", "catalogue", "dialects"))
-WIRED = (wiring, wiring_assistance, wiring_operations)
+WIRED = (wiring, wiring_operations, wiring_assistance)
 """What is wired once for all Lambdas, and holds nothing a dying one could lose."""
 
 
