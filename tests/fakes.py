@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time
 
 from chalicelib.domain.agenda import AgendaRules
+from chalicelib.domain.correction import Correction
 from chalicelib.domain.deduction import Answer, AnswerStatus, Deduction, Order, Skip, Status
 from chalicelib.domain.due_clearance import Clearance
 from chalicelib.domain.funder import Funder
@@ -197,6 +198,7 @@ class FakeJournal(_Counted):
         super().__init__(outside)
         self.results: dict[str, Deduction] = {}
         self.skips: dict[str, Skip] = {}
+        self.corrections: dict[str, Correction] = {}
 
     def put(self, deduction: Deduction) -> bool:
         is_new = deduction.order_no not in self.results
@@ -217,6 +219,11 @@ class FakeJournal(_Counted):
     def of_day(self, business_date: date):
         records = [*self.results.values(), *self.skips.values()]
         return iter([record for record in records if record.business_date == business_date])
+
+    def corrections_of_day(self, business_date: date):
+        return iter(
+            [one for one in self.corrections.values() if one.business_date == business_date]
+        )
 
     def of_loan(self, loan_id: str):
         found = [

@@ -22,6 +22,9 @@ class Tally:
     def __add__(self, other: "Tally") -> "Tally":
         return Tally(count=self.count + other.count, amount=self.amount + other.amount)
 
+    def __sub__(self, other: "Tally") -> "Tally":
+        return Tally(count=self.count - other.count, amount=self.amount - other.amount)
+
 
 NONE = Tally()
 

@@ -9,6 +9,7 @@ from datetime import date, datetime
 from typing import Protocol, TypeVar
 
 from chalicelib.domain import funder
+from chalicelib.domain.correction import Correction
 from chalicelib.domain.deduction import Answer, Deduction, Order, Share, Skip
 from chalicelib.domain.due_clearance import Clearance
 from chalicelib.domain.funder import Funder
@@ -194,6 +195,9 @@ class Journal(Protocol):
 
     def of_day(self, business_date: date) -> Iterator[Deduction | Skip]:
         """Stream every record of a business date, in no order."""
+
+    def corrections_of_day(self, business_date: date) -> Iterator[Correction]:
+        """Stream the corrections that were approved on a business date, in no order."""
 
     def of_loan(self, loan_id: str) -> Iterator[Deduction]:
         """Stream a loan's successful deductions, oldest first; may lag behind."""

@@ -933,6 +933,6 @@ class TestMatching:
         found = list(match(rows=rows, orders=[ours], business_date=TODAY))
 
         assert {f.order_no: f.kind for f in found} == {
-            "20261124-1-L0": Kind.MISSING_HERE,
+            "20261124-1-L0": Kind.DUPLICATE,
             "20261124-1-L1": Kind.MATCHED,
         }

@@ -6,6 +6,7 @@ from datetime import date
 from chalicelib.adapters.dynamodb.conditions import ConditionFailedError, chunks, conditional
 from chalicelib.adapters.dynamodb.shards import JOURNAL_SHARDS, day_shard, shard_of
 from chalicelib.adapters.dynamodb.tables import JournalRow
+from chalicelib.domain.correction import Correction
 from chalicelib.domain.deduction import (
     Deduction,
     FailureClass,
@@ -62,6 +63,9 @@ class DynamoJournal:
         for shard in range(JOURNAL_SHARDS):
             for row in JournalRow.query(day_shard(business_date, shard), consistent_read=True):
                 yield record_of(row)
+
+    def corrections_of_day(self, business_date: date) -> Iterator[Correction]:  # noqa: ARG002
+        return iter(())
 
     def of_loan(self, loan_id: str) -> Iterator[Deduction]:
         return (_deduction_of(row) for row in JournalRow.by_loan.query(loan_id))
