@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from chalicelib.adapters.file_cells import WholeNumber, day
+from chalicelib.adapters.file_cells import WholeNumber, day, moment
 from chalicelib.adapters.file_dialects import CsvFormat, Key, Record
 from chalicelib.adapters.file_engine import Engine, engine, is_here
 from chalicelib.adapters.file_layouts import Amount, Column, nothing_broken
@@ -103,6 +103,9 @@ def sound(columns: Iterable[Column | Amount]) -> str:
             said.append(f"{column.name} between {column.read.at_least} and {column.read.at_most}")
         elif column.read is day:
             said.append(f"{column.name} is not null")
+        elif column.read is moment:
+            # The rest of its form is in order, or the line would be an odd one.
+            said.append(f"try_cast(substr({column.name}, 1, 10) as date) is not null")
     return " and ".join(said)
 
 

@@ -19,6 +19,7 @@ from chalicelib.domain.reconciliation import (
     Match,
     OrderState,
     match,
+    values_of,
 )
 from chalicelib.domain.run import NONE, Tally, sum_of
 
@@ -33,7 +34,9 @@ RULES: Mapping[str, str] = {
 class Orders:
     """All orders of one side, counted: with what was ordered by state, and those a rule settled."""
 
-    by_state: Mapping[OrderState, Tally] = field(default_factory=dict)
+    by_state: Mapping[OrderState, Tally] = field(
+        default_factory=lambda: dict.fromkeys(OrderState, NONE)
+    )
     settled: Mapping[str, int] = field(default_factory=dict)
 
     @property
@@ -65,11 +68,11 @@ class Orders:
 
 def counted(orders: Iterable[LocalOrder]) -> Orders:
     """Count orders."""
-    tallies: dict[OrderState, Tally] = {}
+    tallies = dict.fromkeys(OrderState, NONE)
     settled: Counter[str] = Counter()
     for order in orders:
         taken = Tally(count=1, amount=order.amount)
-        tallies[order.state] = tallies.get(order.state, NONE) + taken
+        tallies[order.state] += taken
         if order.settled_by in RULES:
             settled[order.settled_by] += 1
     return Orders(by_state=tallies, settled=settled)
@@ -79,6 +82,7 @@ def counted(orders: Iterable[LocalOrder]) -> Orders:
 class Account:
     """What a comparison has come to: how much agrees, what does not, and our orders as read.
 
+    The same findings stand in the same order, whatever order the two sides came in.
     `agreed_there` and `agreed_here` are rows and orders that are no findings; `orders` counts all
     orders, agreed or not, so that both ways to the sum can be held against each other.
     """
@@ -112,13 +116,14 @@ class Account:
         """Take up more of them: what agrees is counted, all else is kept."""
         found = tuple(found)
         agreed = [each for each in found if each.kind is Kind.MATCHED]
+        differing = [each for each in found if each.kind is not Kind.MATCHED]
         rows = (Tally(count=1, amount=each.row.amount) for each in agreed if each.row)
         orders = (Tally(count=1, amount=each.order.moved) for each in agreed if each.order)
         return replace(
             self,
             agreed_there=sum_of((self.agreed_there, *rows)),
             agreed_here=sum_of((self.agreed_here, *orders)),
-            findings=(*self.findings, *(each for each in found if each.kind is not Kind.MATCHED)),
+            findings=tuple(sorted((*self.findings, *differing), key=_place)),
         )
 
     def judged_again(
@@ -158,6 +163,10 @@ class Account:
             }
             for kind in BUCKETS
         }
+
+
+def _place(found: Match) -> tuple[object, ...]:
+    return found.order_no, found.kind.value, found.note, values_of(found.row)
 
 
 def account_of(

@@ -5,7 +5,7 @@ by himself, and leave the rest to it: the account is the same.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 
@@ -179,9 +179,12 @@ def _told_twice(
 
 def _rank(found: Match) -> tuple[object, ...]:
     """Order the rows of one order: what agrees first, a duplicate last, equals by all they say."""
-    row = found.row
-    values = tuple(getattr(row, name) for name in BillRow.__slots__) if row else ()
-    return found.kind is not Kind.MATCHED, found.kind is Kind.DUPLICATE, values
+    return found.kind is not Kind.MATCHED, found.kind is Kind.DUPLICATE, values_of(found.row)
+
+
+def values_of(row: BillRow | None) -> tuple[object, ...]:
+    """Give all that a row says, in the order of its columns; nothing of none."""
+    return tuple(getattr(row, column.name) for column in fields(row)) if row else ()
 
 
 def judge(*, row: BillRow | None, order: LocalOrder | None, business_date: date) -> Match:
