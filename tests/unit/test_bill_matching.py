@@ -48,7 +48,9 @@ def rows_of_a_day(draw):
         if draw(st.booleans()):
             row = replace(
                 row,
-                trade_no=draw(st.sampled_from([row.trade_no, "T00000001", "T9"])),
+                trade_no=draw(
+                    st.sampled_from([row.trade_no, *(a_row(n).trade_no for n in range(3))])
+                ),
                 amount=draw(amounts),
                 funder_amount=draw(st.integers(0, 1).map(Money)),
                 status=draw(st.sampled_from(["SUCCEEDED", "FAILED", "REFUNDED", "REVERSED"])),
@@ -103,6 +105,15 @@ class TestTheEngine:
             Kind.MISSING_HERE,
             Kind.MISSING_THERE,
         }
+
+    def test_knows_a_trade_of_an_order_that_agrees_under_another_order(self):
+        rows = [a_row(1), a_row(2), a_row(9, trade_no=a_row(1).trade_no)]
+        account = compared(in_the_engine(), rows, [an_order(1), an_order(2)])
+
+        assert [(f.order_no, f.kind, f.note) for f in account.findings] == [
+            (order_no(9), Kind.DUPLICATE, "trade_of_another_order")
+        ]
+        assert account.agreed_there.count == 2
 
     def test_leaves_a_bill_with_rows_of_another_day_alone(self):
         rows = [a_row(number) for number in range(20)]
