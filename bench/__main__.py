@@ -11,6 +11,7 @@ from bench import (  # noqa: E402  the line above comes first
     dues,
     engine,
     mornings,
+    reconcile,
     reconciliations,
     repayments,
     schedules,
@@ -30,6 +31,7 @@ SECTIONS = {
         engine,
         tallies,
         reconciliations,
+        reconcile,
         dues,
         simulated_days,
     )
