@@ -186,7 +186,7 @@ def _write(folder: Path, rows: int) -> None:
 def _ours(folder: Path, *, threads: int = 0) -> Account:
     """Compare as `InTheEngine` does with files that lie on its disk already."""
     told = json.loads((folder / "told.json").read_text())
-    with engine(memory_max=MEMORY_MAX, threads=threads or _cores(), keeps_order=False) as found:
+    with engine(memory_max=MEMORY_MAX, threads=threads or _cores(), streams=True) as found:
         found.see_csv("bill", folder / "bill.csv", BILL_TYPES)
         found.see_parquet("orders", _shards(folder))
         account = bill_comparison.compare(
@@ -241,7 +241,7 @@ def _spooled(folder: Path) -> Orders:
                 paid_at=at(9),
             )
 
-    with engine(memory_max=MEMORY_MAX, keeps_order=False) as found:
+    with engine(memory_max=MEMORY_MAX, streams=True) as found:
         parts = [partial(part, shard) for shard in range(SHARDS)]
         return journal_columns.spool(DayOrders(parts=parts), found).orders
 

@@ -59,7 +59,7 @@ class InAthena:
     ) -> Account:
         """Compare; see `BillMatcher`."""
         try:
-            with engine(memory_max=self.memory_max, threads=1, keeps_order=False) as found:
+            with engine(memory_max=self.memory_max, threads=1, streams=True) as found:
                 run, columns = self._laid_out(batch, orders, found)
         except NotPlainError as error:
             raise TooLargeError(f"{batch.key}: {error}") from error

@@ -23,7 +23,7 @@ from chalicelib.domain.reconciliation import (
     match,
     paid_close_to,
 )
-from chalicelib.domain.run import NONE, Tally, sum_of
+from chalicelib.domain.run import Tally, sum_of, tally_of
 from chalicelib.flows.file_ports import Fault, UnusableFileError
 from chalicelib.flows.landing import Batch
 from chalicelib.flows.reconciliation_ports import UntiedTotalsError, rows_of
@@ -67,7 +67,7 @@ LAID = " ".join(
         ", ".join(str(at + 1) for at in range(len(BILL.names) + 1)),
     )
 )
-"""Side by side, in groups: equal rows that differ are one, and all that agrees is one without a name."""
+"""Side by side, in groups, the orders in memory: of them fewer columns are needed.  Equal rows that differ are one, and all that agrees is one without a name."""
 
 CONCERNED = """orders where order_no in (
         select here_no from differing where here_no is not null)
@@ -134,18 +134,18 @@ def compare(
 
 def _differing(tables: Tables) -> tuple[Tally, list[BillRow], set[str]]:
     """Read what differs, rows and the numbers of orders, and count the whole bill on the way."""
-    whole, rows, here_nos = NONE, list[BillRow](), set[str]()
+    count, fen, rows, here_nos = 0, 0, list[BillRow](), set[str]()
     found = tables.rows(f"{BILL_COLUMNS}, here_no, row_count, there_fen", "differing")
     for number, (*cells, here_no, row_count, there_fen) in enumerate(found):
         if number > DIFFERING_MAX:
             reason = f"more than {DIFFERING_MAX} rows or orders differ"
             raise UnusableFileError(Fault(reason=reason))
-        whole += Tally(count=row_count, amount=Money(int(there_fen or 0)))
+        count, fen = count + row_count, fen + int(there_fen or 0)
         if cells[0] is not None:
             rows += [_row(cells)] * row_count
         if here_no is not None:
             here_nos.add(here_no)
-    return whole, rows, here_nos
+    return Tally(count=count, amount=Money(fen)), rows, here_nos
 
 
 def _totals(tables: Tables) -> Orders:
@@ -217,7 +217,7 @@ def _listed(names: Collection[str]) -> Iterator[str]:
 
 
 def _tally(rows: Iterable[BillRow]) -> Tally:
-    return sum_of(Tally(count=1, amount=row.amount) for row in rows)
+    return tally_of(row.amount for row in rows)
 
 
 def _row(cells: Iterable[Any]) -> BillRow:

@@ -39,9 +39,7 @@ class InTheEngine:
     ) -> Account:
         """Compare; see `BillMatcher`."""
         try:
-            with engine(
-                memory_max=self.memory_max, threads=self.threads, keeps_order=False
-            ) as found:
+            with engine(memory_max=self.memory_max, threads=self.threads, streams=True) as found:
                 take_in(batch, self.form, found)
                 columns = journal_columns.spool(orders, found)
                 found.see_parquet("orders", columns.paths)

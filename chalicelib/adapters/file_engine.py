@@ -123,11 +123,12 @@ class Engine:
 
 @contextmanager
 def engine(
-    *, memory_max: str = "", threads: int = THREADS, keeps_order: bool = True
+    *, memory_max: str = "", threads: int = THREADS, streams: bool = False
 ) -> Iterator[Engine]:
     """Open a database; what does not fit into its memory goes to the disk.
 
-    Unless it `keeps_order`, rows come as they will, and more of them fit.
+    Where it `streams`, rows come as they will, and of a join the right side is kept in memory, as it
+    is written: how many rows a file has, the engine can only guess.
 
     :raises NotPlainError: if it fails: the row reader needs no engine.
     """
@@ -142,7 +143,8 @@ def engine(
                 "memory_limit": memory_max or MEMORY_MAX,
                 "threads": threads,
                 "temp_directory": f"{folder}/spilled",
-                "preserve_insertion_order": keeps_order,
+                "preserve_insertion_order": not streams,
+                "disabled_optimizers": "build_side_probe_side" if streams else "",
                 "autoinstall_known_extensions": False,
                 "autoload_known_extensions": False,
             }

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 
-from chalicelib.domain.money import total
+from chalicelib.domain.money import Money, total
 from chalicelib.domain.reconciliation import (
     BUCKETS,
     MOVED,
@@ -21,7 +21,7 @@ from chalicelib.domain.reconciliation import (
     match,
     values_of,
 )
-from chalicelib.domain.run import NONE, Tally, sum_of
+from chalicelib.domain.run import NONE, Tally, tally_of
 
 RULES: Mapping[str, str] = {
     "bill": "post_what_the_bill_shows_paid",
@@ -68,13 +68,13 @@ class Orders:
 
 def counted(orders: Iterable[LocalOrder]) -> Orders:
     """Count orders."""
-    tallies = dict.fromkeys(OrderState, NONE)
+    amounts: dict[OrderState, list[Money]] = {state: [] for state in OrderState}
     settled: Counter[str] = Counter()
     for order in orders:
-        taken = Tally(count=1, amount=order.amount)
-        tallies[order.state] += taken
+        amounts[order.state].append(order.amount)
         if order.settled_by in RULES:
             settled[order.settled_by] += 1
+    tallies = {state: tally_of(some) for state, some in amounts.items()}
     return Orders(by_state=tallies, settled=settled)
 
 
@@ -95,34 +95,26 @@ class Account:
     @property
     def there(self) -> Mapping[Kind, Tally]:
         """The bill's rows by bucket."""
-        tallies = {Kind.MATCHED: self.agreed_there}
-        for found in self.findings:
-            if found.row:
-                taken = Tally(count=1, amount=found.row.amount)
-                tallies[found.kind] = tallies.get(found.kind, NONE) + taken
-        return tallies
+        rows = [(found.kind, found.row.amount) for found in self.findings if found.row]
+        return _by_kind(self.agreed_there, rows)
 
     @property
     def here(self) -> Mapping[Kind, Tally]:
         """Our orders by bucket, with what has moved."""
-        tallies = {Kind.MATCHED: self.agreed_here}
-        for found in self.findings:
-            if found.order:
-                taken = Tally(count=1, amount=found.order.moved)
-                tallies[found.kind] = tallies.get(found.kind, NONE) + taken
-        return tallies
+        orders = [(found.kind, found.order.moved) for found in self.findings if found.order]
+        return _by_kind(self.agreed_here, orders)
 
     def with_findings(self, found: Iterable[Match]) -> "Account":
         """Take up more of them: what agrees is counted, all else is kept."""
         found = tuple(found)
         agreed = [each for each in found if each.kind is Kind.MATCHED]
         differing = [each for each in found if each.kind is not Kind.MATCHED]
-        rows = (Tally(count=1, amount=each.row.amount) for each in agreed if each.row)
-        orders = (Tally(count=1, amount=each.order.moved) for each in agreed if each.order)
         return replace(
             self,
-            agreed_there=sum_of((self.agreed_there, *rows)),
-            agreed_here=sum_of((self.agreed_here, *orders)),
+            agreed_there=self.agreed_there
+            + tally_of(each.row.amount for each in agreed if each.row),
+            agreed_here=self.agreed_here
+            + tally_of(each.order.moved for each in agreed if each.order),
             findings=tuple(sorted((*self.findings, *differing), key=_place)),
         )
 
@@ -163,6 +155,14 @@ class Account:
             }
             for kind in BUCKETS
         }
+
+
+def _by_kind(agreed: Tally, amounts: Iterable[tuple[Kind, Money]]) -> Mapping[Kind, Tally]:
+    by_kind: dict[Kind, list[Money]] = {Kind.MATCHED: []}
+    for kind, amount in amounts:
+        by_kind.setdefault(kind, []).append(amount)
+    tallies = {kind: tally_of(some) for kind, some in by_kind.items()}
+    return tallies | {Kind.MATCHED: tallies[Kind.MATCHED] + agreed}
 
 
 def _place(found: Match) -> tuple[object, ...]:

@@ -4,10 +4,11 @@
 by himself, and leave the rest to it: the account is the same.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
+from operator import attrgetter
 
 from chalicelib.domain.deduction import IllegalOrderNumberError, facts_of
 from chalicelib.domain.money import ZERO, Money
@@ -184,7 +185,7 @@ def _rank(found: Match) -> tuple[object, ...]:
 
 def values_of(row: BillRow | None) -> tuple[object, ...]:
     """Give all that a row says, in the order of its columns; nothing of none."""
-    return tuple(getattr(row, column.name) for column in fields(row)) if row else ()
+    return _VALUES(row) if row else ()
 
 
 def judge(*, row: BillRow | None, order: LocalOrder | None, business_date: date) -> Match:
@@ -245,6 +246,11 @@ def _both(row: BillRow, order: LocalOrder) -> tuple[Kind, str]:
     if (row.funder_amount, row.platform_amount) != expected:
         return Kind.SPLIT_DIFFERS, "" if row.funder_amount else "not_split_there"
     return Kind.MATCHED, ""
+
+
+_VALUES: Callable[[BillRow], tuple[object, ...]] = attrgetter(
+    *(column.name for column in fields(BillRow))
+)
 
 
 def paid_on(paid_at: datetime) -> date:
