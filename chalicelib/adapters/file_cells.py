@@ -136,7 +136,8 @@ def day(cell: str) -> date:
 
 def moment(cell: str) -> datetime:
     """Read a time with its offset, RFC 3339."""
-    time = r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)"
+    # An offset's minutes are looked at here: `fromisoformat` takes 60 of them, and more, for hours.
+    time = r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:[0-5]\d)"
     if not re.fullmatch(time, cell, re.ASCII):
         raise IllegalCellError("not a time 20YY-MM-DDThh:mm:ss with its offset")
     try:

@@ -80,9 +80,8 @@ def check_value(name: str, value: object, said: object) -> None:
         assert "T" in said.upper()
         assert value.tzinfo is not None, "what is acknowledged must be storable: with an offset"
         if not said.endswith("60Z"):
-            assert (
-                abs((value - datetime.fromisoformat(said[:26] + zone_of(said))).total_seconds()) < 1
-            )
+            moment = datetime.fromisoformat((said[:26] + zone_of(said)).upper())
+            assert abs((value - moment).total_seconds()) < 1
     elif (name, value) == ("reason", OTHER):
         assert isinstance(said, str), said
     elif said is None:

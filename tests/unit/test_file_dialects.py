@@ -128,7 +128,12 @@ class TestCells:
 
     def test_a_moment_has_its_offset(self):
         assert cells.moment("2026-11-24T01:00:00Z") == cells.moment("2026-11-24T09:00:00+08:00")
-        for cell in ("2026-11-24T09:00:00", "2026-11-24 09:00:00+08:00", "2026-11-24T25:00:00Z"):
+        for cell in (
+            "2026-11-24T09:00:00",
+            "2026-11-24 09:00:00+08:00",
+            "2026-11-24T25:00:00Z",
+            "2026-11-24T09:00:00+08:60",
+        ):
             with pytest.raises(IllegalCellError):
                 cells.moment(cell)
 
