@@ -6,9 +6,10 @@ from functools import partial
 
 from bench.stopwatch import race, seconds
 from bench.table import Line, timed
+from chalicelib.domain.bill_account import account_of
 from chalicelib.domain.deduction import order_no_of
 from chalicelib.domain.money import ZERO, Money
-from chalicelib.domain.reconciliation import PAID, Account, BillRow, LocalOrder, OrderState, match
+from chalicelib.domain.reconciliation import PAID, BillRow, LocalOrder, OrderState, match
 from tests.builders import TODAY, at
 
 TITLE = "match a bill (reconciliation.match)"
@@ -39,9 +40,7 @@ def _match(rows: Sequence[BillRow], orders: Sequence[LocalOrder]) -> None:
 
 
 def _account(rows: Sequence[BillRow], orders: Sequence[LocalOrder]) -> None:
-    account = Account()
-    for found in match(rows=rows, orders=orders, business_date=TODAY):
-        account.add(found)
+    _ = account_of(rows=rows, orders=orders, business_date=TODAY).there
 
 
 def _join(rows: Sequence[BillRow], orders: Sequence[LocalOrder]) -> tuple[int, int]:

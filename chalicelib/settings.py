@@ -12,6 +12,8 @@ from chalicelib.domain.agenda import AgendaRules
 from chalicelib.domain.loan import Mode
 from chalicelib.domain.window import SendWindow
 
+RECONCILERS = ("auto", "rows", "duckdb", "athena")
+
 
 class MissingSettingError(Exception):
     """A setting that has no default is not in the environment."""
@@ -31,6 +33,8 @@ class Settings:
     rounds may send, `active_window` when borrowers may pay: neither reaches over midnight.
     `repayments_by` is when funders are told what was collected, whatever has no end by then.
     `account_codes` are what the lender's own ledger calls accounts of ours, by their code here.
+    `reconcile_with` is who holds bills against the journal: rows, duckdb, athena, or auto by size;
+    `reconcile_memory` is how much of it DuckDB may have.
     `funder_urls` are the addresses of funders that deduct by themselves, where this stage has other
     ones than the catalogue.
     """
@@ -61,6 +65,8 @@ class Settings:
     served_modes: frozenset[Mode]
     account_codes: Mapping[str, str]
     funder_urls: Mapping[str, str]
+    reconcile_with: str
+    reconcile_memory: str
     rules: AgendaRules
     list_at: time
     round_at: tuple[time, ...]
@@ -81,6 +87,8 @@ class Settings:
             raise IllegalSettingError("REPAYMENTS_BY comes after the last of ROUND_AT")
         if self.agenda_shards < 1 or self.calls_in_flight < 1:
             raise IllegalSettingError("AGENDA_SHARDS and CALLS_IN_FLIGHT are at least 1")
+        if self.reconcile_with not in RECONCILERS:
+            raise IllegalSettingError(f"RECONCILE_WITH is one of {', '.join(RECONCILERS)}")
         if self.jwks_url and not _is_trusted(self.jwks_url, stage=self.stage):
             raise IllegalSettingError(
                 "JWKS_URL is https: who could change the keys, could be anybody"
@@ -123,6 +131,8 @@ class Settings:
             ),
             account_codes=_by_name(os.environ.get("ACCOUNT_CODES", "")),
             funder_urls=_by_name(os.environ.get("FUNDER_URLS", "")),
+            reconcile_with=os.environ.get("RECONCILE_WITH", "auto"),
+            reconcile_memory=os.environ.get("RECONCILE_MEMORY", "1200MB"),
             rules=AgendaRules(
                 remind_days_before=tuple(
                     int(days) for days in os.environ.get("REMIND_DAYS_BEFORE", "3,1").split(",")

@@ -7,13 +7,14 @@ from typing import Any
 
 import boto3
 
-from chalicelib import stores, wiring_funders
+from chalicelib import stores, wiring_bills, wiring_funders
 from chalicelib.adapters import accounts, file_layouts, telemetry
 from chalicelib.adapters.access_tokens import AccessTokens
 from chalicelib.adapters.day_reports import S3DayReports
 from chalicelib.adapters.due_lists import S3DueLists
 from chalicelib.adapters.dynamodb import meter, tables
 from chalicelib.adapters.dynamodb.discrepancies import DynamoDiscrepancies
+from chalicelib.adapters.dynamodb.ended_orders import DynamoEndedOrders
 from chalicelib.adapters.dynamodb.files import DynamoFiles
 from chalicelib.adapters.dynamodb.notices import DynamoNotices
 from chalicelib.adapters.dynamodb.quotes import DynamoQuotes
@@ -32,6 +33,7 @@ from chalicelib.adapters.signed_http import SignedHttp
 from chalicelib.adapters.sms_platform import HttpSmsPlatform, read_templates
 from chalicelib.adapters.voucher_files import S3VoucherFiles
 from chalicelib.adapters.wall_clock import wall_clock
+from chalicelib.domain.bill_account import RULES
 from chalicelib.domain.deduction import Outcome
 from chalicelib.domain.notice import NoticePolicy
 from chalicelib.flows import (
@@ -194,7 +196,9 @@ def files() -> landing.Desk:
                 kind="bill",
                 folder=f"in/payment/{channel}/bill",
                 stem="bill",
-                format=CsvFormat(layout=file_layouts.BILL),
+                format=wiring_bills.FORMAT,
+                # Ten million rows.
+                bytes_max=2 * 1024 * landing.MEBIBYTE,
                 apply=lambda batch, now: reconciliation.take(
                     batch=batch, channel=channel, now=now, desk=reconciling(), files=files()
                 ),
@@ -224,15 +228,20 @@ def reconciling() -> reconciliation.Desk:
         rounds=rounds(),
         active_orders=active_orders(),
         discrepancies=DynamoDiscrepancies(),
-        settle_from_bill=partial(_metered, deduction.settle_from_bill),
-        close_unknown=partial(_metered, deduction.close_unknown),
+        settle_from_bill=partial(_by_rule, deduction.settle_from_bill, RULES["bill"]),
+        close_unknown=partial(_by_rule, deduction.close_unknown, RULES["bill_absence"]),
         hold=partial(posting.hold, books=books()),
         lift=partial(posting.lift, books=books()),
+        matcher=wiring_bills.matcher(client),
+        ended=DynamoEndedOrders(),
     )
 
 
-def _metered(work: Callable[..., Outcome], *, order_no: str, **given: Any) -> object:
-    return counted(work, order_no=order_no, **given, desk=deductions())
+def _by_rule(work: Callable[..., Outcome], rule: str, *, order_no: str, **given: Any) -> object:
+    """Do what a rule of the reconciliation says of an order, and log that it was this rule."""
+    outcome = counted(work, order_no=order_no, **given, desk=deductions())
+    telemetry.log.info("rule", rule=rule, order_no=order_no, outcome=outcome)
+    return outcome
 
 
 def counted(work: Callable[..., Outcome], *, order_no: str, **given: Any) -> Outcome:

@@ -1,9 +1,10 @@
 """What may follow a charge: money given back, and a split that failed, done again."""
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import date, datetime
 
-from simulators.clock import rfc3339
+from simulators.bill import Refund
+from simulators.clock import SHANGHAI, rfc3339
 from simulators.orders import Order, Status, split_of
 from simulators.wire import IllegalRequestError, Reply, dropped, fen_of, refusal, text_of
 
@@ -52,6 +53,20 @@ class Refunds:
             "refunded_at": rfc3339(now),
         }
         return Reply(body=self.done[refund_no])
+
+    def of_day(self, day: date, orders: Mapping[str, Order]) -> list[Refund]:
+        """Say what went back on a day, as the day's bill says it."""
+        made = (
+            Refund(
+                refund_no=str(done["refund_no"]),
+                trade_no=str(done["refund_trade_no"]),
+                agreement_no=orders[str(done["order_no"])].wanted.agreement_no,
+                amount_fen=orders[str(done["order_no"])].refunds[str(done["refund_no"])],
+                refunded_at=datetime.fromisoformat(str(done["refunded_at"])),
+            )
+            for done in self.done.values()
+        )
+        return [one for one in made if one.refunded_at.astimezone(SHANGHAI).date() == day]
 
 
 def split_again(order: Order, body: Mapping[str, object], *, hang_seconds: float) -> Reply:

@@ -1,4 +1,4 @@
-"""The payment platform's T+1 bill: one line per successful order, and the manifest after it.
+"""The payment platform's T+1 bill: a line for each successful order and each refund, then the manifest.
 
 Mutations spoil it on request, one order each.  A mutation that names no order hits the line of
 its own place in the list of mutations, so the same request always hits the same orders.
@@ -45,6 +45,17 @@ class Charge:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Refund:
+    """Money that was given back, under a number of its own."""
+
+    refund_no: str
+    trade_no: str
+    agreement_no: str
+    amount_fen: int
+    refunded_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Line:
     """One line of the bill; the fields are its columns, in order."""
 
@@ -67,6 +78,7 @@ class Mutation:
 
     drop_row, duplicate_row · extra_row (amount_fen of an order nobody sent) · change_amount (by_fen, on the
     platform's share) · change_split (by_fen from platform to funder) · change_status (to `to`) ·
+    reverse (the bank took a paid charge back) ·
     shift_day (left to the next day's bill) · wrong_digest, wrong_rows, wrong_sum, no_manifest ·
     truncate (the second half is missing, the manifest is of the whole).
     """
@@ -79,7 +91,15 @@ class Mutation:
 
 
 OF_LINES = frozenset(
-    ("drop_row", "duplicate_row", "change_amount", "change_split", "change_status", "shift_day")
+    (
+        "drop_row",
+        "duplicate_row",
+        "change_amount",
+        "change_split",
+        "change_status",
+        "reverse",
+        "shift_day",
+    )
 )
 OF_FILE = frozenset(("wrong_digest", "wrong_rows", "wrong_sum", "no_manifest", "truncate"))
 MUTATIONS = OF_LINES | OF_FILE | {"extra_row"}
@@ -133,12 +153,18 @@ def aimed(mutations: Sequence[Mutation], charges: Sequence[Charge]) -> tuple[Mut
     )
 
 
-def make(*, day: date, charges: Sequence[Charge], mutations: Sequence[Mutation] = ()) -> Bill:
+def make(
+    *,
+    day: date,
+    charges: Sequence[Charge],
+    refunds: Sequence[Refund] = (),
+    mutations: Sequence[Mutation] = (),
+) -> Bill:
     """Write a day's bill; mutations are aimed already.  The same input gives the same bytes.
 
     A charge of another day stands as paid in the first second of this one: it was shifted here.
     """
-    lines = [_line(charge, day) for charge in charges]
+    lines = [*(_line(charge, day) for charge in charges), *map(_refund_line, refunds)]
     for place, mutation in enumerate(mutations):
         lines = _spoilt(lines, mutation, day=day, place=place)
     body = _render(lines)
@@ -192,6 +218,20 @@ def _line(charge: Charge, day: date) -> Line:
     )
 
 
+def _refund_line(refund: Refund) -> Line:
+    """Write what went back; no part of it is told to be a funder's."""
+    return Line(
+        trade_no=refund.trade_no,
+        order_no=refund.refund_no,
+        agreement_no=refund.agreement_no,
+        amount_fen=refund.amount_fen,
+        funder_amount_fen=0,
+        platform_amount_fen=refund.amount_fen,
+        status="REFUNDED",
+        paid_at=rfc3339(refund.refunded_at),
+    )
+
+
 def _spoilt(lines: Sequence[Line], mutation: Mutation, *, day: date, place: int) -> list[Line]:
     """Apply one mutation to the lines; those of the file and shift_day are not for here."""
     if mutation.kind == "extra_row":
@@ -212,6 +252,8 @@ def _spoilt(lines: Sequence[Line], mutation: Mutation, *, day: date, place: int)
                 spoilt.append(_moved(line, funder=mutation.by_fen, platform=-mutation.by_fen))
             case "change_status":
                 spoilt.append(replace(line, status=mutation.to))
+            case "reverse":
+                spoilt.append(replace(line, status="REVERSED"))
             case _:
                 spoilt.append(line)
     return spoilt

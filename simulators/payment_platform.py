@@ -235,7 +235,7 @@ class PaymentPlatform:
     def bill(self, *, day: date, mutations: Sequence[Mutation] = ()) -> Bill:
         """Write the bill of a day.  Asked again it is the same, but a shifted order stays shifted.
 
-        Refunded orders stand in it with what was paid.
+        Refunded orders stand in it with what was paid, and each refund of the day for itself.
         """
         with self._lock:
             targets = bill.aimed(mutations, self.charges(day))
@@ -248,7 +248,8 @@ class PaymentPlatform:
                 for charge in self.charges()
                 if self._shifted.get(charge.order_no, charge.paid_on) == day
             ]
-            return bill.make(day=day, charges=billed, mutations=targets)
+            refunds = self._refunds.of_day(day, self._orders)
+            return bill.make(day=day, charges=billed, refunds=refunds, mutations=targets)
 
     # --- notifications -----------------------------------------------------------------
 

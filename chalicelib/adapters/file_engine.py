@@ -1,6 +1,6 @@
 """DuckDB over files: in the memory of one call, on its disk, and nowhere else."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from itertools import islice
@@ -65,6 +65,32 @@ class Engine:
             raise NotPlainError("not all lines were read")
         return spooled
 
+    def path(self, name: str) -> Path:
+        """Name a file beside the database, gone with it."""
+        return self._folder / name
+
+    def see_csv(
+        self, table: str, path: Path, columns: Mapping[str, str], *, quote: str = ""
+    ) -> None:
+        """Give a name to a CSV file with these headers and types; each query reads it anew."""
+        cells = ", ".join(f"'{name}': '{kind}'" for name, kind in columns.items())
+        self._run(
+            (
+                *("create view", table, "as select * from read_csv(", _quoted(path)),
+                f", header = true, auto_detect = false, quote = '{quote}', escape = '{quote}'",
+                ", comment = '', nullstr = '\x01', new_line = '\\n'",
+                f", columns = {{{cells}}})",
+            )
+        )
+
+    def see_parquet(self, table: str, paths: Sequence[Path]) -> None:
+        """Give a name to Parquet files; each query reads them anew."""
+        self._run(("create view", table, "as select * from read_parquet(", _listed(paths), ")"))
+
+    def write_parquet(self, path: Path, source: str) -> None:
+        """Write what a query finds as a Parquet file."""
+        self._run(("copy (select * from", source, ") to", _quoted(path), "(format parquet)"))
+
     def make(self, table: str, what: str, source: str, **values: object) -> None:
         """Make a table of what a query finds."""
         self._run(("create table", table, "as select", what, "from", source), values or None)
@@ -96,8 +122,13 @@ class Engine:
 
 
 @contextmanager
-def engine() -> Iterator[Engine]:
+def engine(
+    *, memory_max: str = "", threads: int = THREADS, streams: bool = False
+) -> Iterator[Engine]:
     """Open a database; what does not fit into its memory goes to the disk.
+
+    Where it `streams`, rows come as they will, and of a join the right side is kept in memory, as it
+    is written: how many rows a file has, the engine can only guess.
 
     :raises NotPlainError: if it fails: the row reader needs no engine.
     """
@@ -109,10 +140,11 @@ def engine() -> Iterator[Engine]:
     with TemporaryDirectory(prefix="afterloan-files-") as folder:
         connection = duckdb.connect(
             config={
-                "memory_limit": MEMORY_MAX,
-                "threads": THREADS,
+                "memory_limit": memory_max or MEMORY_MAX,
+                "threads": threads,
                 "temp_directory": f"{folder}/spilled",
-                "preserve_insertion_order": True,
+                "preserve_insertion_order": not streams,
+                "disabled_optimizers": "build_side_probe_side" if streams else "",
                 "autoinstall_known_extensions": False,
                 "autoload_known_extensions": False,
             }
@@ -123,6 +155,14 @@ def engine() -> Iterator[Engine]:
             raise NotPlainError("the engine failed") from error
         finally:
             connection.close()
+
+
+def _listed(paths: Iterable[Path]) -> str:
+    return f"[{', '.join(map(_quoted, paths))}]"
+
+
+def _quoted(path: Path) -> str:
+    return "'" + str(path).replace("'", "''") + "'"
 
 
 def batched(rows: Iterable[Sequence[object]]) -> Iterator[list[Sequence[object]]]:

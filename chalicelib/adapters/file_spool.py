@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import IO, Any
 
-from chalicelib.adapters.file_cells import Matching, WholeNumber, day
+from chalicelib.adapters.file_cells import Matching, WholeNumber, day, moment
 from chalicelib.adapters.file_dialects import CsvFormat
 from chalicelib.adapters.file_layouts import Amount, Column
 from chalicelib.adapters.file_text import LINE_CHARACTERS_MAX, decoded_chunks
@@ -22,6 +22,10 @@ ODD_MAX = 20_000
 COLUMNS_MAX = 100
 FIRST_LINE = 2
 """The header is line 1."""
+MOMENT = (
+    r"20\d\d-\d\d-\d\dT(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,6})?"
+    r"(?:Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)"
+)
 DAY = r"20\d\d-\d\d-\d\d"
 WHOLE_NUMBER = r"\d{1,18}"
 AMOUNTS = {"fen": r"\d{1,15}", "yuan": r"\d{1,13}\.\d\d"}
@@ -171,4 +175,6 @@ def _shape_of_cell(form: CsvFormat[Any], column: Column | Amount) -> str:
             return WHOLE_NUMBER
         case _ if column.read is day:
             return DAY
+        case _ if column.read is moment:
+            return MOMENT
     raise NotPlainError(f"{column.name} has cells of no simple shape")

@@ -1,23 +1,24 @@
 """Lay the payment platform's bill beside our journal: every row and every order in one bucket.
 
-The two sides are streams of plain records, so that whatever can join two tables may take
-the place of `match` one day.
+`match` is what the buckets mean.  Whoever can join two tables may find what agrees beyond doubt
+by himself, and leave the rest to it: the account is the same.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields, replace
+from datetime import date, datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from operator import attrgetter
 
 from chalicelib.domain.deduction import IllegalOrderNumberError, facts_of
 from chalicelib.domain.money import ZERO, Money
 from chalicelib.domain.quiet_hours import SHANGHAI
-from chalicelib.domain.run import NONE, Tally
 
 PAID = "SUCCEEDED"
-BY_THE_BILL = "bill"
+REFUNDED = "REFUNDED"
+REVERSED = "REVERSED"
 NOT_PAID = frozenset(("FAILED", "CLOSED"))
+CLOCKS_DIFFER = timedelta(minutes=5)
 
 
 class Kind(StrEnum):
@@ -54,16 +55,21 @@ class BillRow:
 
 
 class OrderState(StrEnum):
-    """What we know of an order."""
+    """What we know of an order; REFUNDED is money that we gave back, under a number of its own."""
 
     SUCCEEDED = "SUCCEEDED"
     FAILED = "FAILED"
     UNKNOWN = "UNKNOWN"
+    REFUNDED = "REFUNDED"
+
+
+MOVED = frozenset((OrderState.SUCCEEDED, OrderState.REFUNDED))
+"""Money has moved, in or out."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LocalOrder:
-    """One order as we have it: from the journal, or UNKNOWN from a loan's slot."""
+    """One order as we have it: from the journal, or UNKNOWN from a loan's slot; or a refund."""
 
     order_no: str
     agreement_no: str
@@ -75,9 +81,9 @@ class LocalOrder:
     settled_by: str = ""
 
     @property
-    def charged(self) -> Money:
-        """What the borrower has paid by our own books."""
-        return self.amount if self.state is OrderState.SUCCEEDED else ZERO
+    def moved(self) -> Money:
+        """What was paid, or given back, by our own books."""
+        return self.amount if self.state in MOVED else ZERO
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -122,40 +128,64 @@ def match(
 ) -> Iterator[Match]:
     """Put every row of a day's bill and every order of the day in exactly one bucket.
 
-    Of several rows for one order the one that agrees with it is its row, else the first; the
-    others are duplicates.  So is a row whose trade stands above it under another order.
+    In whatever order the rows come.  Of several rows for one order the one that agrees with it is
+    its row, the others are duplicates.  A trade under several orders is that of the one that
+    agrees, the rows under the others are duplicates, too.  Where none agrees, the least is taken.
     `billed_elsewhere` are orders of the day that another day's bill has shown and that match.
     """
     ours = {order.order_no: order for order in orders}
-    trades: dict[str, str] = {}
-    taken: set[str] = set()
-    undecided: dict[str, Match] = {}
-    for row in rows:
-        order_no = row.order_no
-        found = judge(row=row, order=ours.get(order_no), business_date=business_date)
-        is_new_trade = trades.setdefault(row.trade_no, order_no) == order_no
-        if not is_new_trade and found.kind is not Kind.MATCHED:
-            found = replace(found, kind=Kind.DUPLICATE, note="trade_of_another_order")
-        elif order_no in billed_elsewhere:
-            found = replace(found, kind=Kind.DUPLICATE, note="billed_on_another_day_too")
-        if order_no not in taken:
-            taken.add(order_no)
-            if found.kind is Kind.MATCHED:
-                yield found
-            else:
-                undecided[order_no] = found
-        elif found.kind is Kind.MATCHED and order_no in undecided:
-            yield found
-            yield _duplicate(undecided.pop(order_no).row)
-        else:
-            yield _duplicate(row)
-    yield from undecided.values()
+    judged = [
+        judge(row=row, order=ours.get(row.order_no), business_date=business_date) for row in rows
+    ]
+    owner = _owners(judged)
+    by_order: dict[str, list[Match]] = {}
+    for found in judged:
+        told = _told_twice(found, owner=owner, billed_elsewhere=billed_elsewhere)
+        by_order.setdefault(found.order_no, []).append(told)
+    for group in by_order.values():
+        its_own = min(group, key=_rank)
+        yield its_own
+        others = list(group)
+        others.remove(its_own)
+        yield from (Match(kind=Kind.DUPLICATE, row=each.row, note="row_again") for each in others)
     for order in ours.values():
-        if order.order_no not in taken:
+        if order.order_no not in by_order:
             alone = judge(row=None, order=order, business_date=business_date)
             if order.order_no in billed_elsewhere and alone.is_open:
                 alone = replace(alone, kind=Kind.CROSS_DAY, explained=True)
             yield alone
+
+
+def _owners(judged: Iterable[Match]) -> Mapping[str, str]:
+    """Say of each trade under which order it counts."""
+    owner: dict[str, tuple[bool, str]] = {}
+    for found in judged:
+        if found.row:
+            claim = found.kind is not Kind.MATCHED, found.row.order_no
+            owner[found.row.trade_no] = min(owner.get(found.row.trade_no, claim), claim)
+    return {trade_no: order_no for trade_no, (_, order_no) in owner.items()}
+
+
+def _told_twice(
+    found: Match, *, owner: Mapping[str, str], billed_elsewhere: Collection[str]
+) -> Match:
+    """Call a row a duplicate whose trade is another order's, or whose order another day has billed."""
+    is_others = found.row is not None and owner[found.row.trade_no] != found.order_no
+    if is_others and found.kind is not Kind.MATCHED:
+        return replace(found, kind=Kind.DUPLICATE, note="trade_of_another_order")
+    if found.order_no in billed_elsewhere:
+        return replace(found, kind=Kind.DUPLICATE, note="billed_on_another_day_too")
+    return found
+
+
+def _rank(found: Match) -> tuple[object, ...]:
+    """Order the rows of one order: what agrees first, a duplicate last, equals by all they say."""
+    return found.kind is not Kind.MATCHED, found.kind is Kind.DUPLICATE, values_of(found.row)
+
+
+def values_of(row: BillRow | None) -> tuple[object, ...]:
+    """Give all that a row says, in the order of its columns; nothing of none."""
+    return _VALUES(row) if row else ()
 
 
 def judge(*, row: BillRow | None, order: LocalOrder | None, business_date: date) -> Match:
@@ -166,6 +196,11 @@ def judge(*, row: BillRow | None, order: LocalOrder | None, business_date: date)
         day = day_of(row.order_no)
         is_foreign = day is not None and day != business_date
         kind, note = (Kind.CROSS_DAY if is_foreign else Kind.MISSING_HERE), ""
+        if row.status == REFUNDED:
+            # A refund is of the day it was made on, whatever day its order was of.
+            kind, note = Kind.MISSING_HERE, "refunded_there"
+    elif REFUNDED in {row.status, order.state}:
+        kind, note = _refund(row, order)
     else:
         kind, note = _both(row, order)
     return Match(kind=kind, row=row, order=order, note=note)
@@ -179,15 +214,23 @@ def _order_alone(order: LocalOrder, business_date: date) -> tuple[Kind, str]:
             return Kind.STATUS_DIFFERS, "unknown_here_absent_there"
         case OrderState.SUCCEEDED if order.paid_at and paid_on(order.paid_at) != business_date:
             return Kind.CROSS_DAY, ""
-        case OrderState.SUCCEEDED:
+        case OrderState.SUCCEEDED | OrderState.REFUNDED:
             return Kind.MISSING_THERE, ""
+
+
+def _refund(row: BillRow, order: LocalOrder) -> tuple[Kind, str]:
+    """Compare where either side says that money went back."""
+    if row.status != order.state:
+        return Kind.STATUS_DIFFERS, "refunded_there" if row.status == REFUNDED else ""
+    return Kind.MATCHED if row.amount == order.amount else Kind.AMOUNT_DIFFERS, ""
 
 
 def _both(row: BillRow, order: LocalOrder) -> tuple[Kind, str]:
     """Compare; the gravest difference names the bucket."""
     if row.status != PAID:
         agreed = row.status in NOT_PAID and order.state is OrderState.FAILED
-        return (Kind.MATCHED, "") if agreed else (Kind.STATUS_DIFFERS, "not_paid_there")
+        note = "reversed_there" if row.status == REVERSED else "not_paid_there"
+        return (Kind.MATCHED, "") if agreed else (Kind.STATUS_DIFFERS, note)
     if order.state is OrderState.FAILED:
         return Kind.STATUS_DIFFERS, "failed_here_paid_there"
     if row.amount != order.amount:
@@ -205,13 +248,19 @@ def _both(row: BillRow, order: LocalOrder) -> tuple[Kind, str]:
     return Kind.MATCHED, ""
 
 
-def _duplicate(row: BillRow | None) -> Match:
-    return Match(kind=Kind.DUPLICATE, row=row, note="row_again")
+_VALUES: Callable[[BillRow], tuple[object, ...]] = attrgetter(
+    *(column.name for column in fields(BillRow))
+)
 
 
 def paid_on(paid_at: datetime) -> date:
     """Return the day of a payment, in Shanghai."""
     return paid_at.astimezone(SHANGHAI).date()
+
+
+def paid_close_to(paid_at: datetime, business_date: date) -> bool:
+    """Whether a payment is of this day; at its edges, for clocks differ, the neighbour's will do."""
+    return business_date in {paid_on(paid_at - CLOCKS_DIFFER), paid_on(paid_at + CLOCKS_DIFFER)}
 
 
 def day_of(order_no: str) -> date | None:
@@ -224,58 +273,3 @@ def day_of(order_no: str) -> date | None:
         return facts_of(order_no)[0]
     except IllegalOrderNumberError:
         return None
-
-
-# --- control totals ---------------------------------------------------------------------
-
-
-@dataclass(kw_only=True, slots=True)
-class Account:
-    """Counts findings as they pass, and keeps those that are not plain agreement."""
-
-    there: dict[Kind, Tally] = field(default_factory=dict)
-    here: dict[Kind, Tally] = field(default_factory=dict)
-    findings: list[Match] = field(default_factory=list)
-
-    def add(self, found: Match) -> None:
-        """Count one finding."""
-        if found.row:
-            taken = Tally(count=1, amount=found.row.amount)
-            self.there[found.kind] = self.there.get(found.kind, NONE) + taken
-        if found.order:
-            taken = Tally(count=1, amount=found.order.charged)
-            self.here[found.kind] = self.here.get(found.kind, NONE) + taken
-        if found.kind is not Kind.MATCHED:
-            self.findings.append(found)
-
-    def as_facts(self) -> Mapping[str, Any]:
-        """Write every bucket as plain data; `here_fen` is what was charged by our books."""
-        return {
-            kind.value: {
-                "rows": self.there.get(kind, NONE).count,
-                "there_fen": self.there.get(kind, NONE).amount.fen,
-                "orders": self.here.get(kind, NONE).count,
-                "here_fen": self.here.get(kind, NONE).amount.fen,
-            }
-            for kind in BUCKETS
-        }
-
-
-def by_state(orders: Iterable[LocalOrder]) -> Mapping[str, Any]:
-    """Count our orders by what became of them, with what was ordered."""
-    tallies = dict.fromkeys(OrderState, NONE)
-    for order in orders:
-        tallies[order.state] += Tally(count=1, amount=order.amount)
-    return {
-        state.lower(): {"count": tally.count, "amount_fen": tally.amount.fen}
-        for state, tally in tallies.items()
-    }
-
-
-def by_rule(orders: Iterable[LocalOrder]) -> Mapping[str, int]:
-    """Count the orders that a rule has settled by the bill."""
-    settled = [order.state for order in orders if order.settled_by == BY_THE_BILL]
-    return {
-        "post_what_the_bill_shows_paid": settled.count(OrderState.SUCCEEDED),
-        "close_what_the_bill_does_not_show": settled.count(OrderState.FAILED),
-    }

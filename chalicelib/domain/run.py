@@ -22,11 +22,24 @@ class Tally:
     def __add__(self, other: "Tally") -> "Tally":
         return Tally(count=self.count + other.count, amount=self.amount + other.amount)
 
+    def __sub__(self, other: "Tally") -> "Tally":
+        return Tally(count=self.count - other.count, amount=self.amount - other.amount)
+
 
 NONE = Tally()
 
 Facts = Mapping[str, Any]
 """Plain data of a run as people read it: counts, fen, names."""
+
+
+def tally_of(amounts: Iterable[Money]) -> Tally:
+    """Count amounts, and add them up.
+
+    >>> tally_of([Money(5), Money(7)])
+    Tally(count=2, amount=Money(fen=12))
+    """
+    amounts = tuple(amounts)
+    return Tally(count=len(amounts), amount=total(amounts))
 
 
 def sum_of(tallies: Iterable[Tally]) -> Tally:

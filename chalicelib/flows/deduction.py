@@ -171,13 +171,17 @@ def close_unknown(*, order_no: str, now: datetime, desk: Desk) -> Outcome:
             failure_code=answer.failure_code or "UNNAMED",
             failure_class=FailureClass.RETRY_LATER,
         )
-        return posting.end(loan=loan, result=result, now=now, settled_by="bill", books=desk.books)
+        return posting.end(
+            loan=loan, result=result, now=now, settled_by="bill_absence", books=desk.books
+        )
     if answer.status is AnswerStatus.NOT_EXIST:
         # Neither known nor closable, and a whole day's bill without it: it never arrived.
         return posting.end(
-            loan=loan, result=failed("CLOSED"), now=now, settled_by="bill", books=desk.books
+            loan=loan, result=failed("CLOSED"), now=now, settled_by="bill_absence", books=desk.books
         )
-    return _conclude(loan=loan, answer=answer, now=now, rung=None, desk=desk, settled_by="bill")
+    return _conclude(
+        loan=loan, answer=answer, now=now, rung=None, desk=desk, settled_by="bill_absence"
+    )
 
 
 def send(*, message: AskMessage, now: datetime, desk: Desk) -> Outcome:

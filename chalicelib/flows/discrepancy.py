@@ -118,7 +118,7 @@ def _held_loan(each: Discrepancy) -> str:
 def _shows_more_there(each: Discrepancy) -> bool:
     match each.kind:
         case Kind.MISSING_HERE | Kind.DUPLICATE:
-            return True
+            return each.facts.get("note") != "refunded_there"  # money went back, not in
         case Kind.AMOUNT_DIFFERS:
             return bool(each.there and each.here and each.there > each.here)
         case Kind.STATUS_DIFFERS | Kind.CROSS_DAY:

@@ -1,38 +1,55 @@
 """Our side of a reconciliation: every order of a day, those without an end included."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 
-from chalicelib.domain.deduction import Deduction, facts_of
+from chalicelib.domain.correction import Correction, CorrectionKind
+from chalicelib.domain.deduction import Deduction, Skip, facts_of
 from chalicelib.domain.loan import Loan, Mode
 from chalicelib.domain.money import ZERO
 from chalicelib.domain.reconciliation import LocalOrder, OrderState
 from chalicelib.flows import active_orders as borrowers_orders
 from chalicelib.flows import deduction_round
 from chalicelib.flows.active_orders import ActiveOrders
-from chalicelib.flows.ports import Books
+from chalicelib.flows.ports import Books, Journal
+from chalicelib.flows.reconciliation_ports import DayOrders, EndedOrders, Part
 
 ROUND_JOBS = "round_"
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JournalInOne:
+    """A day's ended orders as the journal streams them, in one part."""
+
+    journal: Journal
+
+    def parts(self, business_date: date) -> Sequence[Part]:
+        """Give the one part; see `EndedOrders`."""
+        return (lambda: _ended_of(self.journal.of_day(business_date)),)
+
+
 def of_day(
-    *, business_date: date, rounds: deduction_round.Desk, active_orders: ActiveOrders
-) -> Mapping[str, LocalOrder]:
+    *,
+    business_date: date,
+    rounds: deduction_round.Desk,
+    active_orders: ActiveOrders,
+    ended: EndedOrders | None = None,
+) -> DayOrders:
     """Gather the day's orders; those of funders that deduct by themselves are in no bill of ours.
 
     Those without an end are read first: one that ends meanwhile is in the journal by then, and
     the journal has the last word.
     """
-    orders = {
-        order.order_no: order
-        for order in _unknown(
-            business_date=business_date, rounds=rounds, active_orders=active_orders
-        )
-    }
-    for record in rounds.books.journal.of_day(business_date):
-        if isinstance(record, Deduction) and not Mode(record.mode).funder_deducts:
-            orders[record.order_no] = _ended(record)
-    return orders
+    journal = rounds.books.journal
+    known = [
+        *_unknown(business_date=business_date, rounds=rounds, active_orders=active_orders),
+        *_refunds(journal.corrections_of_day(business_date)),
+    ]
+    return DayOrders(
+        known={order.order_no: order for order in known},
+        parts=(ended or JournalInOne(journal=journal)).parts(business_date),
+    )
 
 
 def find(order_no: str, books: Books) -> LocalOrder | None:
@@ -75,6 +92,25 @@ def _in_flight(order_no: str, heads: Mapping[str, Loan]) -> LocalOrder | None:
         amount=loan.slot.amount,
         funder_amount=loan.slot.split.funder.total if loan.slot.split else ZERO,
     )
+
+
+def _refunds(corrections: Iterable[Correction]) -> Iterator[LocalOrder]:
+    """Give what went back to borrowers; the bill shows it under the correction's own number."""
+    for correction in corrections:
+        if correction.kind is CorrectionKind.REFUND:
+            yield LocalOrder(
+                order_no=correction.correction_no,
+                agreement_no="",
+                state=OrderState.REFUNDED,
+                amount=correction.amount,
+                trade_no=correction.trade_no,
+            )
+
+
+def _ended_of(records: Iterable[Deduction | Skip]) -> Iterator[LocalOrder]:
+    for record in records:
+        if isinstance(record, Deduction) and not Mode(record.mode).funder_deducts:
+            yield _ended(record)
 
 
 def _ended(record: Deduction) -> LocalOrder:

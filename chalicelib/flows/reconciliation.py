@@ -9,20 +9,20 @@ is resolved.  Two rules settle by themselves, and a record of the journal they m
   has the last word.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
 
-from chalicelib.domain import reconciliation as matching
+from chalicelib.domain.bill_account import Account, by_rule, by_state
 from chalicelib.domain.deduction import facts_of
 from chalicelib.domain.discrepancy import Discrepancy, DiscrepancyState, discrepancies
 from chalicelib.domain.reconciliation import (
-    Account,
     BillRow,
     Kind,
     LocalOrder,
     Match,
     day_of,
+    judge,
     paid_on,
 )
 from chalicelib.domain.run import Run, Tally, sum_of
@@ -38,6 +38,12 @@ from chalicelib.flows.file_ports import (
     UnusableFileError,
 )
 from chalicelib.flows.landing import Applied, Batch
+from chalicelib.flows.reconciliation_ports import (
+    BillMatcher,
+    EndedOrders,
+    RowByRow,
+    UntiedTotalsError,
+)
 
 CLOSE_JOB = "close"
 BILLED_ON = "billed_on"
@@ -46,14 +52,13 @@ BILLED_ON = "billed_on"
 CLOSES_MAX = 100
 """How many unknown orders one pass closes at the platform; the close of day passes each hour."""
 
-CLOCKS_DIFFER = timedelta(minutes=5)
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Desk:
     """All that a day is reconciled with.
 
-    `rounds` and `active_orders` know the orders that have no end yet.
+    `rounds` and `active_orders` know the orders that have no end yet; `ended` reads the journal's
+    own side by side, without it they are read one after the other.
     """
 
     rounds: deduction_round.Desk
@@ -63,14 +68,12 @@ class Desk:
     close_unknown: CloseUnknown
     hold: HoldLoan
     lift: HoldLoan
+    matcher: BillMatcher = field(default_factory=RowByRow)
+    ended: EndedOrders | None = None
 
 
 class PrematureBillError(Exception):
     """The bill's day is not over: what it does not show may still be paid."""
-
-
-class UntiedTotalsError(Exception):
-    """The buckets do not add up to the two sides."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -124,27 +127,26 @@ def run(*, batch: Batch[BillRow], channel: str, now: datetime, desk: Desk) -> Ru
     if batch.business_date >= paid_on(now):
         raise PrematureBillError(batch.key)
     sheet = _Sheet(batch=batch, channel=channel, now=now, desk=desk)
-    account, orders = _compared(sheet)
+    account = _compared(sheet)
     if not _claimed(sheet):
         return sheet.desk.rounds.runs.start(
             business_date=batch.business_date, job=job_of(channel), at=now
         )
-    if strays := _strays(account.findings, desk):
-        account, orders = _compared(sheet, strays)
+    account = _judged_again(account, _strays(account.findings, desk), sheet)
     to_close = [found for found in account.findings if found.shows_unknown_unpaid]
     left_for_later = {id(found) for found in to_close[CLOSES_MAX:]}
     settled = [
-        _settle(found, now=now, desk=desk)
+        found.order_no
         for found in account.findings
-        if id(found) not in left_for_later
+        if id(found) not in left_for_later and _settle(found, now=now, desk=desk)
     ]
-    if any(settled):
-        account, orders = _compared(sheet, strays)
-    _check_ties(account, orders, batch)
+    read_again = (our_orders.find(order_no, desk.rounds.books) for order_no in settled)
+    account = _judged_again(account, filter(None, read_again), sheet)
+    _check_ties(account, batch)
     if overtaken := _overtaken(sheet):
         return overtaken
     _write_discrepancies([_tried_elsewhere(found, sheet) for found in account.findings], sheet)
-    return _complete(account, orders, sheet)
+    return _complete(account, sheet)
 
 
 def is_current(run: Run | None) -> bool:
@@ -196,49 +198,30 @@ def unresolved(*, business_date: date, channel: str, desk: Desk) -> Sequence[Dis
 # --- the two sides ----------------------------------------------------------------------
 
 
-def _compared(
-    sheet: _Sheet, strays: Iterable[LocalOrder] = ()
-) -> tuple[Account, Mapping[str, LocalOrder]]:
-    """Stream the bill past the orders as they are now."""
-    business_date = sheet.batch.business_date
-    orders = _orders(business_date, strays, sheet.desk)
-    account = Account()
-    for found in matching.match(
-        rows=_rows(sheet.batch),
-        orders=orders.values(),
+def _compared(sheet: _Sheet) -> Account:
+    """Hold the bill against the orders as they are now."""
+    business_date, desk = sheet.batch.business_date, sheet.desk
+    orders = our_orders.of_day(
+        business_date=business_date,
+        rounds=desk.rounds,
+        active_orders=desk.active_orders,
+        ended=desk.ended,
+    )
+    return desk.matcher.compare(
+        batch=sheet.batch,
+        orders=orders,
         business_date=business_date,
         billed_elsewhere=_billed_elsewhere(sheet),
-    ):
-        account.add(found)
-    return account, orders
-
-
-def _rows(batch: Batch[BillRow]) -> Iterator[BillRow]:
-    """Stream the rows; one that was paid on another day is in the wrong bill, and spoils it."""
-    faults = []
-    for line in batch.lines():
-        if line.record and batch.business_date in _days_of(line.record.paid_at):
-            yield line.record
-        else:
-            faults.append(
-                Fault(line=line.number, column="paid_at", reason=f"not on {batch.business_date}")
-            )
-    if faults:
-        raise UnusableFileError(*faults)
-
-
-def _days_of(paid_at: datetime) -> frozenset[date]:
-    """Name the day of a payment; at its edges, for clocks differ, the neighbour's as well."""
-    return frozenset(paid_on(paid_at + shift) for shift in (-CLOCKS_DIFFER, CLOCKS_DIFFER))
-
-
-def _orders(
-    business_date: date, strays: Iterable[LocalOrder], desk: Desk
-) -> Mapping[str, LocalOrder]:
-    ours = our_orders.of_day(
-        business_date=business_date, rounds=desk.rounds, active_orders=desk.active_orders
     )
-    return {**{order.order_no: order for order in strays}, **ours}
+
+
+def _judged_again(account: Account, orders: Iterable[LocalOrder], sheet: _Sheet) -> Account:
+    """Judge some findings once more, by their orders as they are by now."""
+    return account.judged_again(
+        orders=orders,
+        business_date=sheet.batch.business_date,
+        billed_elsewhere=_billed_elsewhere(sheet),
+    )
 
 
 def _strays(findings: Iterable[Match], desk: Desk) -> Sequence[LocalOrder]:
@@ -284,7 +267,7 @@ def _tried_elsewhere(found: Match, sheet: _Sheet) -> Match:
 
 def _judged_elsewhere(row: BillRow, desk: Desk) -> Match:
     order_day = facts_of(row.order_no)[0]
-    return matching.judge(
+    return judge(
         row=row, order=our_orders.find(row.order_no, desk.rounds.books), business_date=order_day
     )
 
@@ -346,16 +329,16 @@ def _write_discrepancies(findings: Iterable[Match], sheet: _Sheet) -> None:
     )
 
 
-def _check_ties(account: Account, orders: Mapping[str, LocalOrder], batch: Batch[BillRow]) -> None:
+def _check_ties(account: Account, batch: Batch[BillRow]) -> None:
     there = sum_of(account.there.values())
     here = sum_of(account.here.values())
     if there != Tally(count=batch.rows, amount=batch.amount):
         raise UntiedTotalsError(f"{batch.key}: buckets hold {there} of the bill")
-    if here != sum_of(Tally(count=1, amount=order.charged) for order in orders.values()):
+    if here != account.orders.moved:
         raise UntiedTotalsError(f"{batch.key}: buckets hold {here} of the journal")
 
 
-def _complete(account: Account, orders: Mapping[str, LocalOrder], sheet: _Sheet) -> Run:
+def _complete(account: Account, sheet: _Sheet) -> Run:
     batch, runs = sheet.batch, sheet.desk.rounds.runs
     started = runs.start(business_date=batch.business_date, job=job_of(sheet.channel), at=sheet.now)
     totals = {
@@ -366,9 +349,9 @@ def _complete(account: Account, orders: Mapping[str, LocalOrder], sheet: _Sheet)
             "rows": batch.rows,
             "amount_fen": batch.amount.fen,
         },
-        "journal": matching.by_state(orders.values()),
+        "journal": by_state(account.orders),
         "classes": account.as_facts(),
-        "rules": matching.by_rule(orders.values()),
+        "rules": by_rule(account.orders),
         "open": len(
             unresolved(business_date=batch.business_date, channel=sheet.channel, desk=sheet.desk)
         ),

@@ -19,7 +19,7 @@ from cfnlint.decode import decode
 
 from app import app
 from chalicelib import settings as stage
-from chalicelib import stores, wiring, wiring_assistance, wiring_operations
+from chalicelib import stores, wiring, wiring_assistance, wiring_bills, wiring_operations
 from chalicelib.adapters import (
     due_matching,
     file_screen,
@@ -73,7 +73,7 @@ DAYS_BACK = 2
 """No book here is older: looking 30 days back would read nothing, thirty times."""
 
 KEPT = frozenset(("client", "_tables", "catalogue", "dialects"))
-WIRED = (wiring, wiring_operations, wiring_assistance)
+WIRED = (wiring, wiring_bills, wiring_operations, wiring_assistance)
 """What is wired once for all Lambdas, and holds nothing a dying one could lose."""
 
 

@@ -156,3 +156,20 @@ def test_an_engine_that_fails_is_no_verdict(monkeypatch):
     found = ScreenedFormat(layout=DUE, lines_min=0).census(lambda: [BODY])
 
     assert found == row_by_row(BODY)
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        *("2026-11-24T09:00:00Z", "2026-11-24T09:00:00.123456-11:30"),
+        *("2026-02-29T09:00:00+08:00", "2026-11-24T24:00:00+08:00", "2026-11-24T09:00:60+08:00"),
+        *("2026-11-24T09:00:00+24:00", "2026-11-24T09:00:00", "2026-11-24 09:00:00+08:00", ""),
+    ],
+)
+def test_a_moment_is_read_as_the_row_reader_reads_it(moment):
+    body = a_file([a_bill_row("LN1"), a_bill_row("LN2", paid_at=moment), a_bill_row("LN3")])
+    form = ScreenedFormat(layout=BILL, lines_min=0)
+
+    assert form._screened(lambda: [body], takes_good_lines=False) == CsvFormat(layout=BILL).census(
+        lambda: [body]
+    )

@@ -116,10 +116,10 @@ class TestAWish:
         world = a_world()
         order_no = wish(world)
         gathered = {"rounds": world.rounds, "active_orders": world.active_orders}
-        assert not our_orders.of_day(business_date=TODAY, **gathered)
+        assert not list(our_orders.of_day(business_date=TODAY, **gathered))
         send_all(world)
 
-        assert not our_orders.of_day(business_date=TODAY, **gathered)
+        assert not list(our_orders.of_day(business_date=TODAY, **gathered))
         assert our_orders.find(order_no, world.books) is None
 
     def test_is_not_offered_while_the_mode_is_not_served(self):

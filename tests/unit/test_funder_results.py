@@ -488,8 +488,10 @@ class TestTheBill:
     def test_is_not_asked_for_what_a_funder_deducted(self, world):
         world.send(*paid(world))
 
-        assert not our_orders.of_day(
-            business_date=TODAY, rounds=world.rounds, active_orders=world.active_orders
+        assert not list(
+            our_orders.of_day(
+                business_date=TODAY, rounds=world.rounds, active_orders=world.active_orders
+            )
         )
 
 

@@ -119,6 +119,12 @@ class TestMutations:
     def test_change_status(self):
         assert lines(spoilt("change_status"))[0]["status"] == "FAILED"
 
+    def test_reverse(self):
+        assert [line["status"] for line in lines(spoilt("reverse"))[:2]] == [
+            "REVERSED",
+            "SUCCEEDED",
+        ]
+
     def test_duplicate_row(self):
         assert numbers(spoilt("duplicate_row")) == ["O0", "O0", "O1", "O2", "O3"]
 

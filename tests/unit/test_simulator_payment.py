@@ -167,6 +167,20 @@ class TestRefund:
         assert platform.ledger()["charges"][0]["refunded_fen"] == 60_00
         assert len(platform.ledger(TODAY)["refunds"]) == 1
 
+    def test_stands_in_the_bill_of_the_day_it_was_made_on(self, platform):
+        platform.deduct(an_order())
+        platform.refund(a_refund())
+        header, paid, refunded = platform.bill(day=TODAY).body.decode().splitlines()
+        cells = dict(zip(header.split(","), refunded.split(","), strict=True))
+
+        assert ",SUCCEEDED," in paid
+        assert (cells["order_no"], cells["amount_fen"], cells["status"]) == (
+            "R1",
+            "6000",
+            "REFUNDED",
+        )
+        assert b"REFUNDED" not in platform.bill(day=TODAY + timedelta(days=1)).body
+
     def test_never_gives_back_more_than_was_paid(self, platform):
         platform.deduct(an_order())
         platform.refund(a_refund())
