@@ -91,10 +91,14 @@ class Funders:
         )
 
     def routes(self) -> tuple[Route[Any], ...]:
-        """Give the routes of the files that come from each funder."""
+        """Give the routes of the files that come from each funder that lends with us.
+
+        Of any other, files of these kinds are expected by nobody: they are quarantined.
+        """
         return tuple(
             route
             for funder in catalogue().values()
+            if funder.lends_jointly
             for route in (self._due_route(funder), self._confirmation_route(funder))
         )
 

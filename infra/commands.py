@@ -15,7 +15,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 from pynamodb.exceptions import PynamoDBException
 
-from infra import driving, files, identity, looking, proof
+from infra import driving, files, identity, looking, proof, validating
 from infra.local import office
 from infra.local.business_day import StepFailedError
 from infra.local.cloud import STAGE, IllegalPortError, NoFreePortsError
@@ -191,26 +191,9 @@ def _day_commands(commands: Any) -> None:
     )
     drop.add_argument("file", type=Path)
     drop.add_argument("key", help="where to, such as in/loans/20261124/loans_v2.csv")
-    drop.add_argument("--amount-column", default="", help="column the manifest sums up")
+    drop.add_argument("--json", action="store_true", default=argparse.SUPPRESS)
     _dry(drop)
-    validate = _add(
-        commands,
-        "validate-file",
-        files.validate_file,
-        "list every bad line of a file, take nothing in",
-    )
-    validate.add_argument("file", type=Path)
-    validate.add_argument("--kind", choices=sorted(files.KINDS), required=True)
-    validate.add_argument("--funder", default="", metavar="F", help="whose file: in its dialect")
-    validate.add_argument("--dialect", default="", metavar="D", help="a dialect by its name")
-    validate.add_argument(
-        "--manifest",
-        type=Path,
-        default=None,
-        metavar="M",
-        help="FILE.ok by default, if it is there",
-    )
-    validate.add_argument("--json", action="store_true", default=argparse.SUPPRESS)
+    _validate_command(commands)
     reconcile = _add(
         commands,
         "reconcile",
@@ -223,6 +206,44 @@ def _day_commands(commands: Any) -> None:
         switch = _add(commands, name, driving.switch, says)
         switch.add_argument("--by", required=True, help="who turns the switch")
         _dry(switch)
+
+
+def _validate_command(commands: Any) -> None:
+    validate = _add(
+        commands,
+        "validate-file",
+        validating.validate_file,
+        "list every bad line of a file, take nothing in",
+    )
+    validate.description = (
+        "List every bad line of a file, offline; nothing is taken in.  The file is read as FUNDER"
+        " has agreed to write its kind, or in DIALECT if that is named as well; with neither, in"
+        " the default dialect: comma, UTF-8, whole fen, our column names, a manifest.  Exit 1 if"
+        " there is a fault, 2 if there is no such file, funder or dialect, or if no such file goes"
+        " between the funder and us."
+    )
+    validate.add_argument("file", type=Path)
+    validate.add_argument("--kind", choices=sorted(validating.KINDS), required=True)
+    validate.add_argument(
+        "--funder", default="", metavar="FUNDER", help="whose file; by default the KEY's funder"
+    )
+    validate.add_argument(
+        "--dialect", default="", metavar="DIALECT", help="how it is written, whatever is agreed"
+    )
+    validate.add_argument(
+        "--key",
+        default="",
+        metavar="KEY",
+        help="its name in the exchange bucket: checks name and size, of results rounds and times",
+    )
+    manifest = validate.add_mutually_exclusive_group()
+    manifest.add_argument(
+        "--manifest", type=Path, default=None, metavar="M", help="FILE.ok by default"
+    )
+    manifest.add_argument(
+        "--no-manifest", action="store_true", help="judge the lines alone, though one is agreed"
+    )
+    validate.add_argument("--json", action="store_true", default=argparse.SUPPRESS)
 
 
 def _looking_commands(commands: Any) -> None:
@@ -241,6 +262,14 @@ def _looking_commands(commands: Any) -> None:
         of_day = _add(commands, name, verb, says)
         of_day.add_argument("--date", type=_date, required=True, help="YYYY-MM-DD")
         of_day.add_argument("--json", action="store_true", default=argparse.SUPPRESS)
+    runs.add_argument("--json", action="store_true", default=argparse.SUPPRESS)
+    of_date = _add(
+        commands, "files", files.files, "what became of the files of a date, and why not"
+    )
+    of_date.add_argument("--date", type=_date, required=True)
+    of_date.add_argument("--json", action="store_true", default=argparse.SUPPRESS)
+    read = _add(commands, "read", files.read, "print an object of the exchange bucket")
+    read.add_argument("key", help="such as quarantine/in/loans/20261124/loans_v2.csv.reasons.json")
     loan = _add(
         commands, "loan", looking.loan, "one loan: terms, schedule, what it owes, its payments"
     )

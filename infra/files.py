@@ -1,24 +1,22 @@
-"""Commands about files: drop one into the exchange bucket, validate one, reconcile a bill again."""
+"""Commands about files: drop one into the exchange bucket, see what became of them, match a bill again."""
 
 import argparse
-import csv
-import hashlib
-import io
 import json
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from datetime import date
 from pathlib import Path
 from typing import Any
 
-from chalicelib import wiring
-from chalicelib.adapters import file_layouts, funders
-from chalicelib.adapters.file_dialects import DEFAULT, CsvFormat, Dialect
-from chalicelib.adapters.funder_layouts import FUNDER_LAYOUTS
-from chalicelib.domain.money import ZERO, Money
+from chalicelib import wiring, wiring_assistance
+from chalicelib.adapters import funders
+from chalicelib.adapters.file_dialects import CsvFormat
+from chalicelib.adapters.file_manifests import manifest_of
 from chalicelib.flows import landing, reconciliation
-from chalicelib.flows.file_ports import Fault, Manifest, UnusableFileError
+from chalicelib.flows.file_ports import Fault, FileRecord, FileState
 from chalicelib.settings import settings
+from infra.examining import beside, digest_of, examined, fault_as_text
 from infra.local import (
     business_day,
     cloud,
@@ -28,37 +26,205 @@ from infra.local import (
 )
 from infra.local.office import CommandError, business_now
 
-AMOUNT_COLUMNS = {"in/loans/": "principal_fen", "in/payment/": "amount_fen"}
+REASONS_SHOWN = 10
+KNOWN = "known"
+WAITING = "waiting"
+WAITS_FOR: Mapping[str, str] = {
+    "funder_due": "our due list of its date; the sweep brings it again",
+    "funder_confirmation": "our reconciliation file of its date; the sweep brings it again",
+    "results": "a later version that is still in work, or an order without an end",
+    "bill": "the end of its day",
+}
+"""What a file of a kind that is whole may wait for."""
 
 
-def drop(options: argparse.Namespace) -> str:
+# --- drop -------------------------------------------------------------------------------
+
+
+def drop(options: argparse.Namespace) -> int:
+    """Put a file into the bucket with its manifest, and say what became of it.
+
+    The manifest is the one beside the file, else what is right for the name's kind and funder.
+    Give 1 if the file was not taken; one that waits is no fault.
+    """
     if not options.file.is_file():
         raise CommandError(f"no such file: {options.file}")
-    body = options.file.read_bytes()
-    manifest = _manifest(body, options.key, options.amount_column)
+    manifest = _manifest(options.file, options.key)
     if options.dry_run:
-        return f"would put {options.key}\nmanifest  {manifest.decode()}"
-    put(options.key, body, manifest)
-    if options.stage == cloud.STAGE:
-        business_day.wait_until_quiet(office.local_cloud())
-        return f"{options.key}\nmanifest  {manifest.decode()}\noutcome   {file_record(options.key)}"
-    return f"{options.key}\nmanifest  {manifest.decode()}"
+        _say(f"would put {options.key}", _manifest_as_text(manifest))
+        return 0
+    before = _record(options.key, digest_of(options.file))
+    put(options.key, options.file.read_bytes(), manifest)
+    if options.stage != cloud.STAGE:
+        _say(options.key, _manifest_as_text(manifest))
+        return 0
+    business_day.wait_until_quiet(office.local_cloud())
+    record = _record(options.key, digest_of(options.file))
+    found = _told(options.key, record)
+    if record and record == before and record.state is not FileState.LANDED:
+        found = {**found, "outcome": KNOWN, "known_as": record.state.value}
+    if options.json:
+        _say(json.dumps(found, ensure_ascii=False, indent=2))
+    else:
+        _say(options.key, _manifest_as_text(manifest), f"outcome   {_outcome_as_text(found)}")
+        if record and (record.refused or record.state is FileState.QUARANTINED):
+            _say(*_reasons_as_lines(options.key))
+    return 1 if record and record.state in {FileState.QUARANTINED, FileState.REFUSED} else 0
 
 
-def _manifest(body: bytes, key: str, amount_column: str) -> bytes:
-    named = (column for prefix, column in AMOUNT_COLUMNS.items() if key.startswith(prefix))
-    column = amount_column or next(named, "")
-    rows = list(csv.DictReader(io.StringIO(body.decode("utf-8-sig", errors="replace"))))
-    if not column or (rows and column not in rows[0]):
-        raise CommandError("name the column the manifest sums up: --amount-column")
-    amounts = [row[column] or "" for row in rows]
-    readable = [int(text) for text in amounts if text.lstrip("-").isdecimal()]
-    content = {
-        "rows": len(rows),
-        "amount_fen": sum(readable),
-        "sha256": hashlib.sha256(body).hexdigest(),
+def put(key: str, body: bytes, manifest: bytes | None) -> None:
+    store = wiring.object_store()
+    store.write(key, body)
+    if manifest is not None:
+        store.write(key + landing.MANIFEST_SUFFIX, manifest)
+
+
+def _manifest(path: Path, key: str) -> bytes | None:
+    """Take the manifest beside a file, else reckon it; None if the dialect has none."""
+    route = next((each for each in wiring_assistance.files().routes if each.expects(key)), None)
+    if route is None:
+        raise CommandError(f"no file of this name is expected: {key}{_hint(key)}")
+    form = route.format
+    if not form.has_manifest or not isinstance(form, CsvFormat):
+        return None
+    if (told := beside(path)) is not None:
+        return told
+    read = examined(form, path)
+    return manifest_of(body=path.read_bytes(), rows=read.rows, amount=read.amount)
+
+
+def _hint(key: str) -> str:
+    """Say what a funder sends, if the name has one."""
+    named = re.match(r"in/funders/([^/]+)/", key)
+    funder = funders.read().get(named[1]) if named else None
+    return f"; {funder.funder_id} sends {', '.join(funders.sent_by(funder))}" if funder else ""
+
+
+def _manifest_as_text(manifest: bytes | None) -> str:
+    return f"manifest  {'none: a trailer is agreed' if manifest is None else manifest.decode()}"
+
+
+def _say(*lines: str) -> None:
+    sys.stdout.write("".join(f"{line}\n" for line in lines))
+
+
+# --- what became of files ---------------------------------------------------------------
+
+
+def files(options: argparse.Namespace) -> Any:
+    """Say what became of the files of a date, also of those that were not taken."""
+    found = of_date(options.date)
+    if options.json:
+        return found
+    return "\n".join(as_lines(found)) or f"no files of {options.date}"
+
+
+def of_date(business_date: date) -> Sequence[Mapping[str, Any]]:
+    """Read what became of the date's files, each arrival by itself."""
+    return [
+        _told(key, record)
+        for key in _keys_of(business_date)
+        for record in _arrivals(key) or (None,)
+    ]
+
+
+def untaken(business_date: date) -> Sequence[Mapping[str, Any]]:
+    """Read what became of the names of a date under which nothing has been taken yet."""
+    found = of_date(business_date)
+    taken = {told["key"] for told in found if told["outcome"] == FileState.APPLIED}
+    return [told for told in found if told["key"] not in taken]
+
+
+def as_lines(found: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    for told in found:
+        yield f"  {told['key']}"
+        yield f"    {_outcome_as_text(told)}"
+        if told["reasons"]:
+            yield f"    reasons  {told['reasons']}"
+
+
+def file_record(key: str) -> str:
+    """Say what became of a file that was taken last under a key."""
+    arrivals = _arrivals(key)
+    return _outcome_as_text(_told(key, arrivals[-1] if arrivals else None))
+
+
+def _arrivals(key: str) -> Sequence[FileRecord]:
+    return sorted(wiring.files().files.of_key(key), key=lambda record: record.landed_at)
+
+
+def _keys_of(business_date: date) -> Sequence[str]:
+    """Name the date's files: those in the folders of their kinds, and whatever was quarantined."""
+    store, day = wiring.object_store(), f"/{business_date:%Y%m%d}/"
+    folders = {route.folder + day for route in wiring_assistance.files().routes}
+    found = {key for folder in folders for key in store.keys(folder)}
+    spoilt = (key.removeprefix(landing.QUARANTINE) for key in store.keys(landing.QUARANTINE))
+    found |= {key for key in spoilt if day in key}
+    suffixes = (landing.MANIFEST_SUFFIX, landing.REASONS_SUFFIX)
+    return sorted(key for key in found if not key.endswith(suffixes))
+
+
+def _record(key: str, sha256: str) -> FileRecord | None:
+    """Read what stands of these bytes under a key."""
+    return next((each for each in _arrivals(key) if each.sha256 == sha256), None)
+
+
+def _told(key: str, record: FileRecord | None) -> Mapping[str, Any]:
+    if record is None:
+        has_manifest = wiring.object_store().head(key + landing.MANIFEST_SUFFIX) is not None
+        missing = "" if has_manifest else "its manifest, if one is agreed"
+        return {"key": key, "outcome": WAITING, "reason": missing, "reasons": ""}
+    is_waiting = record.state is FileState.LANDED
+    has_reasons = record.state is FileState.QUARANTINED or record.refused
+    return {
+        "key": key,
+        "outcome": WAITING if is_waiting else record.state.value,
+        "kind": record.kind,
+        "landed_at": record.landed_at.isoformat(),
+        "sha256": record.sha256,
+        "rows": record.rows,
+        "amount_fen": record.amount.fen,
+        "applied": record.applied,
+        "refused": record.refused,
+        "reason": WAITS_FOR.get(record.kind, "") if is_waiting else record.reason,
+        "reasons": f"{landing.QUARANTINE}{key}{landing.REASONS_SUFFIX}" if has_reasons else "",
     }
-    return json.dumps(content).encode()
+
+
+def _outcome_as_text(told: Mapping[str, Any]) -> str:
+    outcome, reason = told["outcome"], told["reason"]
+    if outcome == WAITING:
+        return f"waiting for {reason or 'its turn'}"
+    if outcome == KNOWN:
+        return f"known: these bytes came before, and are {told['known_as']}{': ' * bool(reason)}{reason}"
+    if outcome == FileState.APPLIED:
+        taken = f"applied: {told['applied']} in, {told['refused']} refused"
+        return f"{taken} ({reason})" if reason else taken
+    return f"{outcome}: {reason}"
+
+
+def _reasons_as_lines(key: str) -> Iterator[str]:
+    """Show the first reasons, and where all of them are."""
+    where = f"{landing.QUARANTINE}{key}{landing.REASONS_SUFFIX}"
+    told = json.loads(wiring.object_store().read(where))
+    shown = told["reasons"][:REASONS_SHOWN]
+    yield from (fault_as_text(Fault(**reason)) for reason in shown)
+    if more := len(told["reasons"]) - len(shown) + told["left_out"]:
+        yield f"  and {more} more"
+    yield f"reasons   {where}"
+
+
+def read(options: argparse.Namespace) -> int:
+    """Give an object of the exchange bucket as it lies there."""
+    try:
+        for chunk in wiring.object_store().open(options.key):
+            sys.stdout.buffer.write(chunk)
+    except KeyError as error:
+        raise CommandError(f"no object {options.key}") from error
+    return 0
+
+
+# --- the bill ---------------------------------------------------------------------------
 
 
 def reconcile(options: argparse.Namespace) -> Any:
@@ -78,136 +244,3 @@ def reconcile(options: argparse.Namespace) -> Any:
     )
     found = {job: report.of_runs(options.date)[job]}
     return found if options.json else wording.runs_as_text(found)
-
-
-def put(key: str, body: bytes, manifest: bytes) -> None:
-    store = wiring.object_store()
-    store.write(key, body)
-    store.write(f"{key}.ok", manifest)
-
-
-def file_record(key: str) -> str:
-    records = wiring.files().files.of_key(key)
-    if not records:
-        return "waiting"
-    last = records[-1]
-    return f"{last.state}: {last.applied} in, {last.refused} refused"
-
-
-KINDS: Mapping[str, file_layouts.Layout[Any]] = {
-    "loans": file_layouts.LOANS,
-    "bill": file_layouts.BILL,
-    **FUNDER_LAYOUTS,
-}
-
-
-class WrongUseError(Exception):
-    """The command line asks for what is not there."""
-
-
-def validate_file(options: argparse.Namespace) -> int:
-    """Read a file as the intake would, and list every bad line; nothing is taken in.
-
-    It needs no cloud.  Where the dialect has a manifest, the one beside the file is read as well;
-    without one only the lines are judged, unless one is named.  Give 0 if all is well, 1 if
-    something is bad, 2 if there is no such file, funder or dialect.
-    """
-    try:
-        form = CsvFormat(layout=KINDS[options.kind], dialect=_dialect(options))
-        manifest = _manifest_beside(options)
-    except WrongUseError as error:
-        sys.stderr.write(f"afterloan validate-file: {error}\n")
-        return 2
-    found = _examined(form, options.file, manifest)
-    sys.stdout.write(_as_json(found) if options.json else _as_text(found))
-    return 1 if found["faults"] else 0
-
-
-def _dialect(options: argparse.Namespace) -> Dialect:
-    """Find how the file is written: as named, as the funder has agreed, or by default."""
-    dialects = funders.read_dialects()
-    if options.dialect:
-        if options.dialect not in dialects:
-            raise WrongUseError(
-                f"no dialect {options.dialect}; there are {', '.join(sorted(dialects))}"
-            )
-        return dialects[options.dialect]
-    if not options.funder:
-        return DEFAULT
-    known = funders.read()
-    if options.funder not in known:
-        raise WrongUseError(f"no funder {options.funder}; there are {', '.join(sorted(known))}")
-    return funders.dialect_of(known[options.funder], options.kind, dialects)
-
-
-def _manifest_beside(options: argparse.Namespace) -> bytes | None:
-    for named in (options.file, options.manifest):
-        if named and not named.is_file():
-            raise WrongUseError(f"no such file: {named}")
-    if options.manifest:
-        return bytes(options.manifest.read_bytes())
-    beside = options.file.with_name(options.file.name + landing.MANIFEST_SUFFIX)
-    return bytes(beside.read_bytes()) if beside.is_file() else None
-
-
-def _examined(form: CsvFormat[Any], path: Path, manifest: bytes | None) -> dict[str, Any]:
-    rows, amount, faults, is_whole = 0, ZERO, list[Fault](), False
-    try:
-        for line in form.lines(_chunks(path)):
-            rows, amount = rows + 1, amount + (line.amount or ZERO)
-            faults += line.faults
-        is_whole = True
-    except UnusableFileError as error:
-        faults += error.faults
-    if manifest is not None and form.has_manifest:
-        counted = (rows, amount) if is_whole else None
-        faults += _contradicted(form, manifest, path=path, counted=counted)
-    return {
-        "file": path.name,
-        "rows": rows,
-        "amount_fen": amount.fen,
-        "manifest": _said_of_manifest(form, manifest),
-        "faults": [asdict(fault) for fault in sorted(faults, key=lambda fault: fault.line)],
-    }
-
-
-def _contradicted(
-    form: CsvFormat[Any], manifest: bytes, *, path: Path, counted: tuple[int, Money] | None
-) -> Sequence[Fault]:
-    """Hold a manifest against its file; one that was not read to its end has no figures."""
-    with path.open("rb") as source:
-        digest = hashlib.file_digest(source, "sha256").hexdigest()
-    try:
-        told = form.manifest(manifest)
-    except UnusableFileError as error:
-        return error.faults
-    rows, amount = counted or (told.rows, told.amount)
-    found = Manifest(rows=rows, amount=amount, sha256=digest)
-    strange = Fault(column="sha256", reason=landing.OTHER_DIGEST)
-    return [strange] * (told.sha256 != digest) + [*landing.contradictions(told=told, counted=found)]
-
-
-def _said_of_manifest(form: CsvFormat[Any], manifest: bytes | None) -> str:
-    if not form.has_manifest:
-        return "none is agreed, the trailer counts"
-    return "not there, not checked" if manifest is None else "checked"
-
-
-def _chunks(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as source:
-        while chunk := source.read(landing.MEBIBYTE):
-            yield chunk
-
-
-def _as_json(found: Mapping[str, Any]) -> str:
-    return json.dumps(found, ensure_ascii=False, indent=2) + "\n"
-
-
-def _as_text(found: Mapping[str, Any]) -> str:
-    amount, count = Money(found["amount_fen"]), len(found["faults"])
-    first = f"{found['rows']} rows, {amount} 元, {count} faults (manifest: {found['manifest']})\n"
-    told = [first]
-    for fault in found["faults"]:
-        where = f"line {fault['line']}" if fault["line"] else "file"
-        told.append(f"  {where:<10} {fault['column']:<22} {fault['reason']}  {fault['value']}\n")
-    return "".join(told)

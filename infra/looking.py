@@ -1,15 +1,27 @@
 """Commands that look: what the jobs of a date did, one loan, one order, dead letters."""
 
 import argparse
+from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Any
 
-from chalicelib import wiring, wiring_operations
+from chalicelib import wiring, wiring_assistance, wiring_operations
 from chalicelib.domain import loan as loans
-from chalicelib.domain.deduction import IllegalOrderNumberError, facts_of
+from chalicelib.domain.deduction import (
+    NO_ROUND,
+    Answer,
+    Deduction,
+    IllegalOrderNumberError,
+    Skip,
+    facts_of,
+    order_no_of,
+)
 from chalicelib.domain.discrepancy import IllegalReferenceError
+from chalicelib.domain.loan import Loan
 from chalicelib.entrypoints.operations_models import DiscrepancyBody, DiscrepancyDetailBody
 from chalicelib.flows import audit, borrower_loans, discrepancy_life
+from chalicelib.settings import settings
+from infra import files
 from infra.local import (
     closed_day,
     dead_letters,
@@ -19,6 +31,8 @@ from infra.local import (
 from infra.local.office import CommandError, business_now
 
 DAYS_BACK = 30
+SKIPS_OF_DAYS = 3
+OURS = "the platform"
 
 
 def runs(options: argparse.Namespace) -> Any:
@@ -26,7 +40,10 @@ def runs(options: argparse.Namespace) -> Any:
     business_date = options.date or _last_with_runs(today)
     if options.json:
         return report.of_runs(business_date)
-    return f"{business_date}\n{wording.runs_as_text(report.of_runs(business_date))}"
+    told = f"{business_date}\n{wording.runs_as_text(report.of_runs(business_date))}"
+    # A file that failed has no run: it would not be missed here.
+    left = files.untaken(business_date)
+    return "\n".join([told, *(["files not taken"] if left else []), *files.as_lines(left)])
 
 
 def day_report(options: argparse.Namespace) -> Any:
@@ -55,11 +72,30 @@ def loan(options: argparse.Namespace) -> Any:
     dues = loans.owed(
         loan=found, schedule=schedule, product=books.products[found.product], as_of=today
     )
-    deductions = list(books.journal.of_loan(found.loan_id))
+    deductions, skips = list(books.journal.of_loan(found.loan_id)), _skips(found, today)
     if options.json:
         owed = {"as_of": today, "amount": dues.amount, "dpd": dues.dpd, "lines": dues.lines}
-        return {"loan": found, "owed": owed, "deductions": deductions, "schedule": schedule}
-    return wording.loan_as_text(found, schedule, dues, deductions)
+        return {
+            "loan": found,
+            "owed": owed,
+            "deductions": deductions,
+            "skips": skips,
+            "schedule": schedule,
+        }
+    return wording.loan_as_text(found, schedule, dues, deductions, skips)
+
+
+def _skips(found: Loan, today: date) -> Sequence[Skip]:
+    """Find why the loan was left out of the rounds of the last days, the latest first."""
+    order_nos = (
+        order_no_of(
+            business_date=today - timedelta(days=ago), round_no=round_no, loan_id=found.loan_id
+        )
+        for ago in range(SKIPS_OF_DAYS)
+        for round_no in range(len(settings().round_at), NO_ROUND, -1)
+    )
+    records = map(wiring.books().journal.find, order_nos)
+    return [record for record in records if isinstance(record, Skip)]
 
 
 def order(options: argparse.Namespace) -> Any:
@@ -72,10 +108,24 @@ def order(options: argparse.Namespace) -> Any:
     slot = found.slot if found and found.slot and found.slot.order_no == options.order_no else None
     if record is None and slot is None:
         raise CommandError(f"no order {options.order_no}: neither in the journal nor in flight")
-    answer = wiring.payment_platform().ask(options.order_no)
+    who, answer = _answer(options.order_no, record, found)
     if options.json:
         return {"journal": record, "slot": slot, "platform": answer}
-    return wording.order_as_text(options.order_no, record, slot, answer)
+    return wording.order_as_text(options.order_no, record, slot, who, answer)
+
+
+def _answer(
+    order_no: str, record: Deduction | Skip | None, found: Loan | None
+) -> tuple[str, Answer | None]:
+    """Ask whoever was sent the order, and name him; None if it was sent to nobody."""
+    if isinstance(record, Skip):
+        return OURS, None
+    if found is None or not found.mode.funder_deducts:
+        return OURS, wiring.payment_platform().ask(order_no)
+    # A round of its own a funder tells in its results; only what a borrower wished was sent to it.
+    is_sent = facts_of(order_no)[1] == NO_ROUND
+    platform = wiring_assistance.funder_platform(found.funder_id) if is_sent else None
+    return found.funder_id, platform.ask(order_no) if platform else None
 
 
 def discrepancies(options: argparse.Namespace) -> Any:

@@ -22,6 +22,7 @@ from chalicelib.domain.money import ZERO, Money
 from chalicelib.flows.file_ports import Census, Fault, Line, Manifest, UnusableFileError, census_of
 
 TWICE = "stands in the file twice"
+ONE_CELL = "one column only: another separator, dialect or funder?"
 
 Record = TypeVar("Record")
 Key = tuple[object, ...] | None
@@ -94,7 +95,8 @@ class CsvFormat(Generic[Record]):
         return read_manifest(body)
 
     def lines(self, chunks: Iterable[bytes]) -> Iterator[Line[Record]]:
-        rows, amount = 0, ZERO
+        rows = 0
+        amount: Money | None = ZERO
         seen: set[Key] = set()
         numbered = self.cells(chunks)
         header = self.header(numbered)
@@ -107,7 +109,7 @@ class CsvFormat(Generic[Record]):
             if key is not None and key in seen:
                 line = self.twice(line)
             seen.add(key)
-            rows, amount = rows + 1, amount + (line.amount or ZERO)
+            rows, amount = rows + 1, sum_of(amount, line.amount)
             yield line
         if self.dialect.trailer:
             raise UnusableFileError(Fault(reason="the trailer is missing: the file is cut"))
@@ -139,10 +141,12 @@ class CsvFormat(Generic[Record]):
         header = [self.dialect.headers.get(name, name) for name in theirs]
         # A column more is a partner's new version and nobody's money; one less is refused.
         faults = [
-            Fault(line=number, column=name, reason="column missing")
+            Fault(line=number, column=self.dialect.theirs.get(name, name), reason="column missing")
             for name in self.layout.names
             if name not in header
         ]
+        if faults and len(header) == 1:
+            faults = [Fault(line=number, reason=ONE_CELL)]
         if len(set(header)) != len(header):
             faults.append(Fault(line=number, reason="a column stands twice"))
         if faults:
@@ -200,15 +204,17 @@ class CsvFormat(Generic[Record]):
 
     def twice(self, line: Line[Record]) -> Line[Record]:
         """Say of a line that one like it stands before it."""
-        fault = Fault(line=line.number, column=self.layout.key[0], reason=TWICE)
+        fault = Fault(line=line.number, column=", ".join(self.layout.key), reason=TWICE)
         return replace(line, record=None, faults=(*line.faults, fault))
 
     def is_trailer(self, cells: Sequence[str]) -> bool:
         """Whether these are the control figures that end a file."""
         return self.dialect.trailer is not None and cells[:1] == [self.dialect.trailer.mark]
 
-    def check_trailer(self, number: int, cells: Sequence[str], rows: int, amount: Money) -> None:
-        """Hold the control figures against what was read.
+    def check_trailer(
+        self, number: int, cells: Sequence[str], rows: int, amount: Money | None
+    ) -> None:
+        """Hold the control figures against what was read; None is no sum to hold one against.
 
         :raises UnusableFileError: if they say otherwise, or nothing.
         """
@@ -219,11 +225,21 @@ class CsvFormat(Generic[Record]):
         except (IllegalCellError, IndexError) as error:
             fault = Fault(line=number, reason="the trailer cannot be read")
             raise UnusableFileError(fault) from error
-        if (said_rows, said_amount) != (rows, amount):
+        summed = said_amount if amount is None else amount
+        if (said_rows, said_amount) != (rows, summed):
             reason = (
-                f"{rows} rows, {amount.fen} fen; the trailer says {said_rows}, {said_amount.fen}"
+                f"{rows} rows, {summed.fen} fen; the trailer says {said_rows}, {said_amount.fen}"
             )
             raise UnusableFileError(Fault(line=number, reason=reason))
+
+
+def sum_of(amount: Money | None, more: Money | None) -> Money | None:
+    """Add up; with an amount that cannot be read there is no sum.
+
+    >>> sum_of(Money(1), Money(2)), sum_of(Money(1), None), sum_of(None, Money(2))
+    (Money(fen=3), None, None)
+    """
+    return None if amount is None or more is None else amount + more
 
 
 class _RowByRow:

@@ -3,6 +3,8 @@
 import hashlib
 import json
 import re
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from chalicelib.adapters.file_text import UTF_8
 from chalicelib.domain.money import Money
@@ -11,6 +13,8 @@ from chalicelib.flows.file_ports import Fault, Manifest, UnusableFileError
 MANIFEST_BYTES_MAX = 4 * 1024
 ROWS_MAX = 10**9
 AMOUNT_FEN_MAX = 10**18
+FIGURES = ("rows", "amount_fen", "sha256")
+NOT_THREE_FIGURES = f"the manifest is not {{{', '.join(FIGURES)}}}"
 
 
 def manifest_of(*, body: bytes, rows: int, amount: Money) -> bytes:
@@ -31,29 +35,56 @@ def read_manifest(body: bytes) -> Manifest:
     >>> read_manifest(b'{"rows": 0, "amount_fen": 0, "sha256": "' + b"0" * 64 + b'"}').rows
     0
 
-    :raises UnusableFileError: if it is anything else.
+    :raises UnusableFileError: if it is anything else; each fault names its figure.
     """
     told = _object_of(body)
-    match told:
-        # bool is an int to `int()`, and no number of rows
-        case {"rows": int(rows), "amount_fen": int(amount_fen), "sha256": str(sha256)} if (
-            len(told) == 3
-            and type(rows) is type(amount_fen) is int
-            and 0 <= rows <= ROWS_MAX
-            and abs(amount_fen) < AMOUNT_FEN_MAX
-            and re.fullmatch(r"[0-9a-f]{64}", sha256)
-        ):
-            return Manifest(rows=rows, amount=Money(amount_fen), sha256=sha256)
-    raise UnusableFileError(Fault(reason="the manifest is not {rows, amount_fen, sha256}"))
+    if faults := [*_strange_names(told), *_strange_figures(told)]:
+        raise UnusableFileError(*faults)
+    return Manifest(rows=told["rows"], amount=Money(told["amount_fen"]), sha256=told["sha256"])
 
 
-def _object_of(body: bytes) -> dict[str, object]:
-    """Read a small JSON object; a name that stands twice, or any doubt, makes it an empty one."""
+def _object_of(body: bytes) -> dict[str, Any]:
+    """Read a small JSON object.
+
+    :raises UnusableFileError: if it is none, or a name stands in it twice.
+    """
     if len(body) > MANIFEST_BYTES_MAX:
-        return {}
+        raise UnusableFileError(
+            Fault(reason=f"the manifest is longer than {MANIFEST_BYTES_MAX} bytes")
+        )
     try:
         pairs = json.loads(body.decode(UTF_8), object_pairs_hook=tuple)
-    except (ValueError, RecursionError):
-        return {}
-    is_sound = isinstance(pairs, tuple) and len(dict(pairs)) == len(pairs)
-    return dict(pairs) if is_sound else {}
+    except (ValueError, RecursionError) as error:
+        raise UnusableFileError(Fault(reason="the manifest is not JSON in UTF-8")) from error
+    # An array is a list, an object the tuple of its pairs.
+    if not isinstance(pairs, tuple):
+        raise UnusableFileError(Fault(reason=NOT_THREE_FIGURES))
+    told = dict(pairs)
+    if len(told) != len(pairs):
+        raise UnusableFileError(Fault(reason="a name stands in the manifest twice"))
+    return told
+
+
+def _strange_names(told: Mapping[str, object]) -> Iterator[Fault]:
+    for name in FIGURES:
+        if name not in told:
+            yield Fault(column=name, reason="missing in the manifest")
+    if more := len(told.keys() - set(FIGURES)):
+        # Not by its name: what stands where nothing should may be anything.
+        yield Fault(reason=f"the manifest has {more} more than {', '.join(FIGURES)}")
+
+
+def _strange_figures(told: Mapping[str, object]) -> Iterator[Fault]:
+    for name, least, most in (
+        ("rows", 0, ROWS_MAX),
+        ("amount_fen", 1 - AMOUNT_FEN_MAX, AMOUNT_FEN_MAX - 1),
+    ):
+        figure = told.get(name, 0)
+        # `type`, for a bool is an int to `isinstance`, and no number of rows.
+        if type(figure) is not int:
+            yield Fault(column=name, reason="not a whole number in the manifest")
+        elif not least <= figure <= most:
+            yield Fault(column=name, reason="out of bounds in the manifest")
+    digest = told.get("sha256", "0" * 64)
+    if not (isinstance(digest, str) and re.fullmatch(r"[0-9a-f]{64}", digest)):
+        yield Fault(column="sha256", reason="not 64 of 0-9 a-f in the manifest")

@@ -75,7 +75,8 @@ class ScreenedFormat(CsvFormat[Record]):
         of_odd = sum(line.amount.fen for line, _ in odd.values() if line.amount)
         census = replace(told, rows=spooled.good + len(odd), amount=Money(int(amount) + of_odd))
         if spooled.trailer:
-            self.check_trailer(*spooled.trailer, census.rows, census.amount)
+            is_summed = all(line.amount is not None for line, _ in odd.values())
+            self.check_trailer(*spooled.trailer, census.rows, census.amount if is_summed else None)
         return census
 
     def _odd(self, spooled: Spooled) -> Iterator[tuple[int, Keyed[Record]]]:

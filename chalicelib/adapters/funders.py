@@ -1,6 +1,6 @@
 """The catalogue of funders, and the dialects they write in: data beside the code."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pydantic import TypeAdapter
@@ -11,6 +11,12 @@ from chalicelib.domain.funder import Funder
 
 CATALOGUE = Path(__file__).parents[1] / "funders.json"
 DIALECTS = Path(__file__).parents[1] / "dialects.json"
+
+
+FROM_LENDER = ("due", "confirmation")
+TO_LENDER = ("repayments", "reconciliation", "due-differences")
+FROM_DEDUCTING = ("results",)
+"""The kinds of file that go between a funder and us, by what it does."""
 
 
 class IllegalCatalogueError(ValueError):
@@ -48,6 +54,20 @@ def read(catalogue: Path = CATALOGUE, dialects: Path = DIALECTS) -> Mapping[str,
             raise IllegalCatalogueError(f"{funder.funder_id}: no such dialects: {sorted(strange)}")
         found[funder.funder_id] = funder
     return found
+
+
+def sent_by(funder: Funder) -> Sequence[str]:
+    """Name the kinds of file that come from a funder.
+
+    >>> sent_by(read()["F1"]), sent_by(read()["F3"])
+    (('due', 'confirmation'), ('results',))
+    """
+    return FROM_LENDER * funder.lends_jointly + FROM_DEDUCTING * funder.deducts
+
+
+def sent_to(funder: Funder) -> Sequence[str]:
+    """Name the kinds of file that go to a funder."""
+    return TO_LENDER * funder.lends_jointly
 
 
 def dialect_of(funder: Funder, kind: str, dialects: Mapping[str, Dialect]) -> Dialect:

@@ -98,6 +98,12 @@ def take(*, batch: Batch[LoanLine], desk: Desk) -> Applied:
     )
 
 
+def faults_of(*, line: Line[LoanLine], seen: set[str], desk: Desk) -> Sequence[Fault]:
+    """Name the faults of a line by what needs no book; `seen` are the loans named before it."""
+    decided = _decide(line=line, seen=seen, desk=desk)
+    return () if isinstance(decided, _Accepted) else decided
+
+
 # --- decide -----------------------------------------------------------------------------
 
 

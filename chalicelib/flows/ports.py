@@ -199,9 +199,6 @@ class Journal(Protocol):
         By shard, then by order number; a skip comes right after a result of the same order.
         """
 
-    def corrections_of_day(self, business_date: date) -> Iterator[Correction]:
-        """Stream the corrections that were approved on a business date, in no order."""
-
     def of_loan(self, loan_id: str) -> Iterator[Deduction]:
         """Stream a loan's successful deductions, oldest first; may lag behind."""
 

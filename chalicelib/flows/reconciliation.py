@@ -31,11 +31,9 @@ from chalicelib.flows.active_orders import ActiveOrders
 from chalicelib.flows.file_ports import (
     CloseUnknown,
     Discrepancies,
-    Fault,
     HoldLoan,
     RefusedFileError,
     SettleFromBill,
-    UnusableFileError,
 )
 from chalicelib.flows.landing import Applied, Batch
 from chalicelib.flows.reconciliation_ports import (

@@ -34,7 +34,8 @@ def _run_lines(job: str, run: Mapping[str, Any]) -> list[str]:
         lines.append(row_as_text("reminders", f"{totals['reminders']:>6} 笔"))
         lines += [row_as_text("left out", loan_id) for loan_id in totals["left_out"]]
         lines += [
-            row_as_text(f"to {name}", f"{n:>6} 笔") for name, n in totals["stage_moves"].items()
+            row_as_text(f"stage {name} from today", f"{n:>6} 笔")
+            for name, n in totals["stage_moves"].items()
         ]
     elif "due" in totals:
         lines.append(row_as_text("due", tally_as_text(totals["due"])))
@@ -105,7 +106,13 @@ def row_as_text(name: str, value: str) -> str:
     return f"  {name:<34} {value}"
 
 
-def loan_as_text(loan: Loan, schedule: Schedule, dues: Due, payments: Sequence[Deduction]) -> str:
+def loan_as_text(
+    loan: Loan,
+    schedule: Schedule,
+    dues: Due,
+    payments: Sequence[Deduction],
+    skips: Sequence[Skip] = (),
+) -> str:
     """Write one loan; `schedule` is the whole of it, what it was before it was cut again too."""
     slot = f"{loan.slot.order_no}, {loan.slot.amount} 元" if loan.slot else "free"
     settled_from = borrower_loans.settled_ahead_from(payments)
@@ -122,6 +129,7 @@ def loan_as_text(loan: Loan, schedule: Schedule, dues: Due, payments: Sequence[D
         row_as_text("in flight", slot),
         row_as_text("last failure", loan.last_failure or "-"),
         row_as_text("hold", loan.hold or "-"),
+        *(row_as_text(f"skipped {skip.order_no}", _skip_as_text(skip)) for skip in skips),
         "",
         f"schedule {loan.schedule_version:<9}{'principal':>15}{'interest':>14}{'together':>14}",
     ]
@@ -138,25 +146,40 @@ def loan_as_text(loan: Loan, schedule: Schedule, dues: Due, payments: Sequence[D
 
 
 def order_as_text(
-    order_no: str, record: Deduction | Skip | None, slot: Slot | None, answer: Answer
+    order_no: str,
+    record: Deduction | Skip | None,
+    slot: Slot | None,
+    who: str,
+    answer: Answer | None,
 ) -> str:
-    """Write one order: what we know, what is in flight, what the platform says."""
+    """Write one order: what we know, what is in flight, what he says who was sent it."""
     journal = "-"
     if isinstance(record, Deduction):
         journal = _deduction_line(record).strip()
     if isinstance(record, Skip):
-        journal = f"SKIPPED {record.reason} {record.note}  listed {record.listed} 元"
+        journal = f"SKIPPED {_skip_as_text(record)}"
     flight = f"{slot.amount} 元 since {slot.sent_at:%Y-%m-%d %H:%M:%S}" if slot else "-"
-    amount = f"{answer.amount} 元" if answer.amount else ""
-    says = (answer.status, amount, answer.trade_no, answer.failure_code, answer.note)
     return "\n".join(
         [
             order_no,
             row_as_text("journal", journal),
             row_as_text("in flight", flight),
-            row_as_text("the platform says", "  ".join(word for word in says if word)),
+            row_as_text(f"{who} says", _answer_as_text(answer)),
         ]
     )
+
+
+def _answer_as_text(answer: Answer | None) -> str:
+    if answer is None:
+        return "not asked: we have sent it nowhere"
+    amount = f"{answer.amount} 元" if answer.amount else ""
+    says = (answer.status, amount, answer.trade_no, answer.failure_code, answer.note)
+    return "  ".join(word for word in says if word)
+
+
+def _skip_as_text(skip: Skip) -> str:
+    """Write why a listed due was not sent."""
+    return "  ".join(filter(None, (skip.reason, skip.note, f"listed {skip.listed} 元")))
 
 
 def _deduction_line(record: Deduction) -> str:

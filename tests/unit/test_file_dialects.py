@@ -239,6 +239,40 @@ class TestManifest:
 
         assert (told.rows, told.amount, told.sha256) == (3, Money(123456), "a" * 64)
 
+    @pytest.mark.parametrize(
+        ("body", "faults"),
+        [
+            ('{"rows": 1, "sha256": "%s"}', [("amount_fen", "missing in the manifest")]),
+            (
+                '{"rows": "1", "amount_fen": 1.0, "sha256": "%s"}',
+                [
+                    ("rows", "not a whole number in the manifest"),
+                    ("amount_fen", "not a whole number in the manifest"),
+                ],
+            ),
+            (
+                '{"rows": -1, "amount_fen": 1, "sha256": "%s"}',
+                [("rows", "out of bounds in the manifest")],
+            ),
+            (
+                '{"rows": 1, "amount_fen": 1, "sha256": "%s0"}',
+                [("sha256", "not 64 of 0-9 a-f in the manifest")],
+            ),
+            (
+                '{"rows": 1, "amount_fen": 1, "sha256": "%s", "name": 1}',
+                [("", "the manifest has 1 more than rows, amount_fen, sha256")],
+            ),
+            ("rows=1 %s", [("", "the manifest is not JSON in UTF-8")]),
+            ('["%s"]', [("", "the manifest is not {rows, amount_fen, sha256}")]),
+            ('{"rows": 1, "rows": 1, "sha": "%s"}', [("", "a name stands in the manifest twice")]),
+        ],
+    )
+    def test_says_what_is_wrong_with_it(self, body, faults):
+        with pytest.raises(UnusableFileError) as refused:
+            read_manifest((body % ("0" * 64)).encode())
+
+        assert [(fault.column, fault.reason) for fault in refused.value.faults] == faults
+
     @given(st.binary(max_size=200) | st.text().map(str.encode))
     def test_anything_else_is_refused(self, body):
         with pytest.raises(UnusableFileError):

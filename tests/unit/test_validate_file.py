@@ -3,6 +3,7 @@
 `failures` in a golden file are the rows of the catalogue of faults that it stands for.
 """
 
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -66,7 +67,9 @@ class TestASample:
         told = expected_of(path)
         whose = ("--funder", told["funder"]) if told["funder"] else ()
 
-        code, said, _ = validated(capsys, path, "--kind", told["kind"], *whose, "--json")
+        without = () if path.with_suffix(".csv.ok").exists() else ("--no-manifest",)
+
+        code, said, _ = validated(capsys, path, "--kind", told["kind"], *whose, *without, "--json")
 
         assert (code, json.loads(said)) == (told["exit"], told["found"])
         assert (code == 0) == ("good" in path.stem)
@@ -161,10 +164,12 @@ def test_a_formula_from_outside_is_kept_as_it_came():
 
 class TestTheCommand:
     def test_says_it_in_words(self, capsys):
-        code, said, _ = validated(capsys, SAMPLES / "due_parts_do_not_add_up.csv", "--kind", "due")
+        path = SAMPLES / "due_parts_do_not_add_up.csv"
+
+        code, said, _ = validated(capsys, path, "--kind", "due", "--no-manifest")
 
         assert code == 1
-        assert said.startswith("3 rows, 3,040.01 元, 3 faults (manifest: not there, not checked)\n")
+        assert said.startswith("3 rows, 3,040.01 元, 3 faults (manifest: left out, as asked)\n")
         assert "line 2" in said and "do not add up" in said
 
     def test_reads_a_manifest_from_another_place(self, capsys):
@@ -196,3 +201,103 @@ class TestTheCommand:
 
         assert (code, said) == (2, "")
         assert complaint.startswith("afterloan validate-file: no ")
+
+    def test_misses_a_manifest_where_one_is_agreed(self, tmp_path, capsys):
+        path = tmp_path / "due.csv"
+        path.write_bytes(GOOD.read_bytes())
+
+        code, said, _ = validated(capsys, path, "--kind", "due", "--funder", "F1")
+        assert (code, "1 fault (manifest: missing)" in said) == (1, True)
+
+        assert validated(capsys, path, "--kind", "due", "--no-manifest")[0] == 0
+
+    def test_says_what_it_has_not_looked_at(self, capsys):
+        _, said, _ = validated(capsys, GOOD, "--kind", "due")
+        assert "not checked: name, date, version and size" in said
+
+        _, said, _ = validated(capsys, GOOD, "--kind", "due", "--key", KEY.format(1))
+        assert "not checked: name" not in said and "not checked: whether" in said
+
+    @pytest.mark.parametrize(
+        ("key", "reason"),
+        [
+            ("in/funders/F1/due/20261124/due_1.csv", "no file of this name is expected"),
+            ("in/funders/F1/due/20261131/due_v1.csv", "no file of this name is expected"),
+            (
+                "in/funders/F1/confirmations/20261124/confirmation_v1.csv",
+                "the name of another kind of file: funder_confirmation",
+            ),
+            ("in/funders/F2/due/20261124/due_v1.csv", "the name of another funder's file"),
+        ],
+    )
+    def test_holds_a_name_against_kind_and_funder(self, key, reason, capsys):
+        code, said, _ = validated(
+            capsys, GOOD, "--kind", "due", "--funder", "F1", "--key", key, "--json"
+        )
+
+        assert code == 1
+        assert [fault["reason"] for fault in json.loads(said)["faults"]] == [reason]
+
+    def test_knows_by_the_name_which_rounds_and_times_results_can_have(self, tmp_path, capsys):
+        path, folder = tmp_path / "results.csv", "in/funders/F3/results/20261124"
+        good = (SAMPLES / "results_good_with_backticks.csv").read_text()
+        path.write_text(good.replace("`1|`SUCCEEDED", "`3|`SUCCEEDED", 1))
+        asked = (path, "--kind", "results", "--no-manifest", "--json", "--key")
+
+        code, said, _ = validated(capsys, *asked, f"{folder}/results_r1_v1.csv")
+        assert code == 1
+        assert "the funder has no such round" in said
+
+        code, said, _ = validated(
+            capsys, *asked, "in/funders/F3/results/20260101/results_r3_v21.csv"
+        )
+        reasons = {fault["reason"] for fault in json.loads(said)["faults"]}
+        assert {"the funder has no such round", "more than 20 versions"} <= reasons
+        assert any(reason.startswith("after 2026-01-01") for reason in reasons)
+
+    def test_knows_what_does_not_go_between_a_funder_and_us(self, capsys):
+        code, _, complaint = validated(capsys, GOOD, "--kind", "due", "--funder", "F3")
+
+        assert code == 2
+        assert complaint.endswith("no due file goes between F3 and us, only results\n")
+
+    def test_names_what_is_wrong_with_loans_together(self, capsys):
+        path = SAMPLES.parent / "loans_v1.csv"
+        reasons = json.loads(path.with_suffix(".csv.reasons.json").read_text())["reasons"]
+
+        _, said, _ = validated(capsys, path, "--kind", "loans", "--json")
+
+        unserved = "a mode that is not served"  # is the stage's own, and here all are
+        told = json.loads(said)["faults"]
+        assert told == [each for each in reasons if each["reason"] != unserved]
+
+    def test_one_bad_amount_is_one_fault_whatever_proves_the_file_whole(self, tmp_path, capsys):
+        chinese = (SAMPLES / "due_good_in_gb18030_with_trailer.csv").read_text("gb18030")
+        trailed = tmp_path / "trailed.csv"
+        trailed.write_text(chinese.replace("1000.00", "1OOO.00", 1), "gb18030")
+        sealed = tmp_path / "sealed.csv"
+        sealed.write_bytes(GOOD.read_bytes().replace(b",100000,", b",1ooooo,", 1))
+        manifest = json.loads(GOOD.with_suffix(".csv.ok").read_bytes())
+        digest = hashlib.sha256(sealed.read_bytes()).hexdigest()
+        (tmp_path / "sealed.csv.ok").write_text(json.dumps({**manifest, "sha256": digest}))
+
+        for path, funder in ((trailed, "F2"), (sealed, "F1")):
+            code, said, _ = validated(capsys, path, "--kind", "due", "--funder", funder)
+            assert (code, "1 fault " in said) == (1, True), said
+
+    def test_guesses_why_it_finds_one_column_only(self, capsys):
+        path = SAMPLES / "results_good_with_backticks.csv"
+
+        _, said, _ = validated(capsys, path, "--kind", "results", "--no-manifest")
+
+        assert "one column only: another separator, dialect or funder?" in said
+
+    def test_names_a_missing_column_as_its_dialect_does(self, tmp_path, capsys):
+        chinese = (SAMPLES / "due_good_in_gb18030_with_trailer.csv").read_text("gb18030")
+        path = tmp_path / "due.csv"
+        path.write_text(chinese.replace("罚息", "滞纳金", 1), "gb18030")
+
+        _, said, _ = validated(capsys, path, "--kind", "due", "--funder", "F2", "--json")
+
+        (fault,) = json.loads(said)["faults"]
+        assert (fault["column"], fault["reason"]) == ("罚息", "column missing")

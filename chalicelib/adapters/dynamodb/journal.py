@@ -64,9 +64,6 @@ class DynamoJournal:
     def of_day(self, business_date: date) -> Iterator[Deduction | Skip]:
         return (record_of(row) for row in _of_day(business_date) if row.status != CORRECTED)
 
-    def corrections_of_day(self, business_date: date) -> Iterator[Correction]:  # noqa: ARG002
-        return iter(())
-
     def of_loan(self, loan_id: str) -> Iterator[Deduction]:
         rows = JournalRow.by_loan.query(loan_id)
         return (_deduction_of(row) for row in rows if row.status != CORRECTED)
