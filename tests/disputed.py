@@ -46,8 +46,14 @@ def a_double():
 
 
 def _billed(world, rows):
-    drop_bill(world, rows)
-    world.take(f"in/payment/main/bill/{TODAY:%Y%m%d}/bill_v1.csv", TOMORROW_AT_TEN)
+    return billed_again(world, rows, version=1)
+
+
+def billed_again(world, rows, *, version=2):
+    """Have a bill arrive, or a corrected one."""
+    key = f"in/payment/main/bill/{TODAY:%Y%m%d}/bill_v{version}.csv"
+    drop_bill(world, rows, key=key)
+    world.take(key, TOMORROW_AT_TEN)
     return world
 
 

@@ -19,6 +19,7 @@ from chalicelib.domain.run import Run
 from chalicelib.flows import active_orders as borrowers_orders
 from chalicelib.flows import due_list, funder_discrepancies, funder_results, landing
 from chalicelib.flows.active_orders import ActiveOrders
+from chalicelib.flows.discrepancy import FOUND_IN
 from chalicelib.flows.file_ports import CloseUnknown
 from chalicelib.flows.ports import DueLine, DueLists, LandedMessage, Queue
 
@@ -226,7 +227,7 @@ def _findings(
     disputed = {
         each.facts["loan_id"]
         for each in standing
-        if each.facts[funder_discrepancies.FOUND_IN] != job and not each.is_resolved
+        if each.facts[FOUND_IN] != job and not each.is_resolved
     }
     busy = _busy(expected, business_date, funder, desk)
     began = min(

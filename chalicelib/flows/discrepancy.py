@@ -10,12 +10,21 @@ from datetime import datetime
 from typing import Protocol
 
 from chalicelib.domain.deduction import IllegalOrderNumberError, facts_of
-from chalicelib.domain.discrepancy import Discrepancy, DiscrepancyState
+from chalicelib.domain.discrepancy import Comment, Discrepancy, DiscrepancyState
 from chalicelib.domain.reconciliation import Kind
 from chalicelib.flows.file_ports import Discrepancies, HoldLoan
+from chalicelib.flows.ports import MovedByAnotherError
 
 PAID_THERE = frozenset({"failed_here_paid_there", Kind.MISSING_HERE.value})
 """What the note of a discrepancy says where the bill shows money that the journal has not."""
+
+
+FOUND_IN = "found_in"
+"""The fact that names who finds it; so it tells what a funder's own deductions show from what it
+confirms of ours, which names nobody."""
+
+RULE = "reconciliation"
+"""Who says what a rule has to say about a discrepancy."""
 
 
 class Keeper(Protocol):
@@ -48,6 +57,8 @@ def write(
         )
         # What people have decided stands: then neither the record nor the loan is touched.
         stands = opened == known or keeper.discrepancies.put(opened)
+        if not stands and known and known.is_resolved and _says_otherwise(opened, known):
+            stands = _opened_again(opened, known=known, now=now, keeper=keeper)
         is_held = stands or (known is not None and not known.is_resolved)
         if is_held and (loan_id := _unbooked_loan(opened)):
             _hold(opened, loan_id=loan_id, keeper=keeper)
@@ -59,6 +70,25 @@ def write(
         elif each.is_resolved:
             # Whoever resolved it may have died before he lifted its hold.
             lift_holds(each, keeper=keeper)
+
+
+def _says_otherwise(found: Discrepancy, known: Discrepancy) -> bool:
+    """Whether the files show something else by now than people have decided about."""
+    facts = [{**each.facts, FOUND_IN: None} for each in (found, known)]
+    return (found.here, found.there, facts[0]) != (known.here, known.there, facts[1])
+
+
+def _opened_again(found: Discrepancy, *, known: Discrepancy, now: datetime, keeper: Keeper) -> bool:
+    """Open what people have ended, for it is another by now; False if they were at it meanwhile."""
+    said = Comment(by=RULE, at=now, text=f"the files say otherwise since it was {known.state}")
+    handling = replace(
+        known.handling, proposal=None, approval=None, comments=(*known.handling.comments, said)
+    )
+    try:
+        keeper.discrepancies.write(replace(found, handling=handling, version=known.version))
+    except MovedByAnotherError:
+        return False
+    return True
 
 
 def lift_holds(each: Discrepancy, *, keeper: Keeper) -> None:

@@ -31,12 +31,6 @@ class HandledDiscrepancies(Discrepancies, Protocol):
     def get(self, *, business_date: date, channel: str, discrepancy_id: str) -> Discrepancy | None:
         """Read one, as fresh as the last write."""
 
-    def write(self, discrepancy: Discrepancy) -> Discrepancy:
-        """Write one that was read at its version, people's part and all; return it with the next.
-
-        :raises MovedByAnotherError: if the stored version is another one.
-        """
-
     def page_of_day(
         self, *, business_date: date, channel: str, cursor: str = "", count_max: int
     ) -> Page:

@@ -208,6 +208,12 @@ class Discrepancies(Protocol):
         What people have added stays.  False if people have decided about it: theirs stands.
         """
 
+    def write(self, discrepancy: Discrepancy) -> Discrepancy:
+        """Write one over what was read, all of it; give it back with its new version.
+
+        :raises MovedByAnotherError: if the stored version is another one.
+        """
+
     def of_day(self, business_date: date, channel: str) -> Sequence[Discrepancy]:
         """Read a day's discrepancies in whatever state, as fresh as the last write."""
 

@@ -8,11 +8,8 @@ from chalicelib.domain import funder_results as results
 from chalicelib.domain.discrepancy import Discrepancy
 from chalicelib.domain.funder_results import Finding
 from chalicelib.flows import discrepancy
-from chalicelib.flows.discrepancy import Keeper
+from chalicelib.flows.discrepancy import FOUND_IN, Keeper
 
-FOUND_IN = "found_in"
-"""The fact that names who finds it; so it tells what a funder's own deductions show from what it
-confirms of ours, which names nobody."""
 AND = "+"
 
 

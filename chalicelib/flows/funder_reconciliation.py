@@ -18,11 +18,11 @@ from chalicelib.flows import (
     discrepancy,
     due_list,
     file_versions,
-    funder_discrepancies,
     landing,
     reconciliation,
     repayment_file,
 )
+from chalicelib.flows.discrepancy import FOUND_IN
 from chalicelib.flows.file_ports import NotYetError, RefusedFileError
 from chalicelib.flows.file_versions import Shelf, Version
 from chalicelib.flows.funder_ports import FunderFile, FunderFiles
@@ -338,4 +338,4 @@ def _open(funder_id: str, business_date: date, desk: Desk) -> int:
 def _standing(funder_id: str, business_date: date, desk: Desk) -> Sequence[Discrepancy]:
     """Read what confirmations have shown; what a funder's own deductions show is not theirs."""
     standing = desk.reconciling.discrepancies.of_day(business_date, channel_of(funder_id))
-    return [each for each in standing if funder_discrepancies.FOUND_IN not in each.facts]
+    return [each for each in standing if FOUND_IN not in each.facts]

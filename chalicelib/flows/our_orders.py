@@ -1,8 +1,9 @@
 """Our side of a reconciliation: every order of a day, those without an end included."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
+from functools import partial
 
 from chalicelib.domain.correction import Correction, CorrectionKind
 from chalicelib.domain.deduction import Deduction, Skip, facts_of
@@ -35,31 +36,59 @@ def of_day(
     rounds: deduction_round.Desk,
     active_orders: ActiveOrders,
     ended: EndedOrders | None = None,
+    corrected: Iterable[str] = (),
 ) -> DayOrders:
     """Gather the day's orders; those of funders that deduct by themselves are in no bill of ours.
 
     Those without an end are read first: one that ends meanwhile is in the journal by then, and
-    the journal has the last word.
+    the journal has the last word, but for the `corrected`: people have decided about them.
     """
     journal = rounds.books.journal
     known = [
         *_unknown(business_date=business_date, rounds=rounds, active_orders=active_orders),
         *_refunds(journal.corrections_of_day(business_date)),
     ]
-    return DayOrders(
-        known={order.order_no: order for order in known},
-        parts=(ended or JournalInOne(journal=journal)).parts(business_date),
-    )
+    parts = (ended or JournalInOne(journal=journal)).parts(business_date)
+    if again := {no: order for no in corrected if (order := find(no, rounds.books))}:
+        parts = [partial(_instead, part, again) for part in parts]
+    return DayOrders(known={order.order_no: order for order in known}, parts=parts)
+
+
+def _instead(part: Part, again: Mapping[str, LocalOrder]) -> Iterator[LocalOrder]:
+    return (again.get(order.order_no, order) for order in part())
 
 
 def find(order_no: str, books: Books) -> LocalOrder | None:
-    """Read one order of whatever day; None if we never sent it."""
+    """Read one order of whatever day, as it stands corrected; None if we never sent it."""
     loan_id = facts_of(order_no)[2]
-    in_flight = _in_flight(order_no, books.loans.get_many([loan_id]))
+    heads = books.loans.get_many([loan_id])
+    in_flight = _in_flight(order_no, heads)
     record = books.journal.find(order_no)
-    if not isinstance(record, Deduction):
-        return in_flight
-    return None if Mode(record.mode).funder_deducts else _ended(record)
+    if isinstance(record, Deduction) and Mode(record.mode).funder_deducts:
+        return None
+    found = _ended(record) if isinstance(record, Deduction) else in_flight
+    for correction in books.journal.corrections_of_loan(loan_id) if loan_id in heads else ():
+        if correction.order_no == order_no:
+            found = _corrected(found, correction, heads[loan_id])
+    return found
+
+
+def _corrected(order: LocalOrder | None, correction: Correction, loan: Loan) -> LocalOrder | None:
+    """Say how an order stands once its money was found after all, or found never to have been."""
+    match correction.kind:
+        case CorrectionKind.LATE_SUCCESS:
+            return LocalOrder(
+                order_no=correction.order_no,
+                agreement_no=order.agreement_no if order else loan.agreement_no,
+                state=OrderState.SUCCEEDED,
+                amount=correction.amount,
+                funder_amount=correction.funder.total,
+                trade_no=correction.trade_no,
+            )
+        case CorrectionKind.REVERSAL if order:
+            return replace(order, state=OrderState.FAILED, trade_no="", paid_at=None)
+        case _:
+            return order
 
 
 def _unknown(

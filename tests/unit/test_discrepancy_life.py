@@ -36,12 +36,14 @@ from tests.disputed import (
     a_late_success,
     a_phantom,
     approve,
+    billed_again,
     explain,
     on_the_api,
     standing,
     verbs,
 )
 from tests.fakes import Crash
+from tests.fakes_files import a_bill_row, a_worked_day, the_true_bill
 
 OPEN = Discrepancy(
     business_date=TODAY,
@@ -631,3 +633,72 @@ def test_an_approval_names_its_day_before_anything_is_done():
     assert APPROVED.handling.approval == Approval(
         approved_by=LI, approved_at=at(12), business_date=TODAY
     )
+
+
+class TestACorrectedBill:
+    """What people have decided stands on what they have seen."""
+
+    def test_that_says_the_same_leaves_it_as_it_was_decided(self):
+        world = a_late_success()
+        explain(world, "accept")
+        approve(world)
+        billed_again(world, list(the_true_bill_with_the_late_one(world).values()))
+
+        assert standing(world).is_resolved
+
+    def test_that_lacks_what_was_posted_late_asks_again(self):
+        world = a_late_success()
+        explain(world, "post_late_success")
+        approve(world)
+        rows = the_true_bill(world)
+        billed_again(world, [row for loan_id, row in rows.items() if loan_id != "LN1"])
+
+        assert standing(world, "status_differs").is_resolved
+        assert standing(world, "missing_there").state is DiscrepancyState.OPEN
+
+    def test_that_has_what_was_taken_back_asks_again_and_holds_the_loan(self):
+        world = a_phantom()
+        explain(world, "reverse")
+        approve(world)
+        amount = world.journal.results[ORDER].amount.fen
+        rows = {**the_true_bill(world), "LN1": a_bill_row("LN1", amount_fen=amount)}
+        billed_again(world, list(rows.values()))
+
+        found = standing(world, "status_differs")
+        assert (found.state, found.facts["note"]) == (
+            DiscrepancyState.OPEN,
+            "failed_here_paid_there",
+        )
+        assert world.loans.rows["LN1"].hold
+
+    def test_that_has_what_was_posted_late_agrees(self):
+        world = a_late_success()
+        explain(world, "post_late_success")
+        approve(world)
+        billed_again(world, list(the_true_bill_with_the_late_one(world).values()))
+
+        run = world.runs.get(TODAY, "reconciliation_main")
+        assert (run.totals["bill"]["version"], run.totals["open"]) == (2, 0)
+        assert run.totals["classes"]["status_differs"]["rows"] == 0, "it is matched by now"
+
+    def test_that_shows_another_difference_opens_what_was_accepted(self):
+        world = a_worked_day({"LN1": "succeed", "LN2": "succeed"})
+        rows = the_true_bill(world)
+        ordered = world.journal.results[ORDER].amount.fen
+        one_more = {**rows, "LN1": a_bill_row("LN1", amount_fen=ordered + 1)}
+        billed_again(world, list(one_more.values()), version=1)
+        explain(world, "accept")
+        approve(world)
+        much_more = {**rows, "LN1": a_bill_row("LN1", amount_fen=ordered + 500_00)}
+        billed_again(world, list(much_more.values()))
+
+        each = standing(world)
+        assert (each.state, each.decided_by) == (DiscrepancyState.OPEN, "")
+        assert each.there == Money(ordered + 500_00)
+        assert each.handling.comments[-1].by == "reconciliation"
+        assert world.loans.rows["LN1"].hold
+
+
+def the_true_bill_with_the_late_one(world):
+    amount = world.journal.results[ORDER].amount.fen
+    return {**the_true_bill(world), "LN1": a_bill_row("LN1", amount_fen=amount)}
