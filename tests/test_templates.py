@@ -9,8 +9,11 @@ from cfnlint.api import ManualArgs, lint_file
 from cfnlint.decode import decode
 from pynamodb.models import Model
 
+from chalicelib.adapters.bill_athena import BILL_PARTS, FOLDER, ORDER_PARTS
 from chalicelib.adapters.dynamodb.tables import TABLES
+from chalicelib.adapters.file_layouts import BILL
 from chalicelib.adapters.funders import read
+from chalicelib.adapters.journal_columns import COLUMNS
 from chalicelib.domain.loan import Mode
 from chalicelib.settings import Settings
 from infra.local import office
@@ -276,6 +279,44 @@ def queues_read(function: Any) -> list[str]:
     ]
 
 
+class TestReconciling:
+    """Where bills are reconciled DuckDB is a layer; where Athena does it, tables lie over the files."""
+
+    @pytest.mark.parametrize("name", ["file_landed", "close_day"])
+    def test_has_the_engine_the_disk_and_the_time(self, functions, name):
+        properties = functions[name]["Properties"]
+        merged = {"file_landed": "FileLanded", "close_day": "CloseDay"}[name]
+
+        assert APP["Resources"][merged]["Properties"]["Layers"] == [{"Ref": "FilesLayer"}]
+        assert properties["EphemeralStorage"]["Size"] >= 8192
+        assert properties["MemorySize"] >= 1769
+        assert properties["Timeout"] >= 840
+
+    def test_has_tables_of_the_columns_that_are_written(self):
+        tables = {
+            one["Properties"]["TableInput"]["Name"]: [
+                (column["Name"], column["Type"])
+                for column in one["Properties"]["TableInput"]["StorageDescriptor"]["Columns"]
+            ]
+            for one in of_type(DATA, "AWS::Glue::Table").values()
+        }
+        types = {"VARCHAR": "string", "BIGINT": "bigint"}
+
+        assert tables == {
+            BILL_PARTS: [
+                (name, "bigint" if name.endswith("_fen") else "string") for name in BILL.names
+            ],
+            ORDER_PARTS: [(name, types[kind]) for name, kind in COLUMNS.items()],
+        }
+
+    def test_gives_each_table_one_run_s_files_and_no_other(self):
+        for one in of_type(DATA, "AWS::Glue::Table").values():
+            told = one["Properties"]["TableInput"]
+            template = json.dumps(told["Parameters"]["storage.location.template"])
+            assert f"/{FOLDER}/{told['Name']}/run=${{Run}}/" in template
+            assert told["PartitionKeys"] == [{"Name": "run", "Type": "string"}]
+
+
 class TestPolicies:
     def test_there_is_one_for_each_lambda_and_no_other(self, functions):
         files = {
@@ -294,6 +335,10 @@ class TestPolicies:
             for resource in map(sub, statement["Resource"]):
                 if resource.endswith(":key/*"):  # a key is known by its alias alone
                     assert "alias/afterloan-${Stage}" in json.dumps(statement["Condition"])
+                elif resource.endswith(
+                    ":catalog"
+                ):  # an account has one, and its tables stand in it
+                    assert statement["Action"] == ["glue:GetDatabase", "glue:GetTable"]
                 else:
                     assert "${Stage}" in resource, resource
 

@@ -100,7 +100,7 @@ def total(moneys: Iterable[Money]) -> Money:
     >>> total([Money(1), Money(2)])
     Money(fen=3)
     """
-    return sum(moneys, ZERO)
+    return Money(sum(money.fen for money in moneys))
 
 
 class Part(StrEnum):

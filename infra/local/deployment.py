@@ -34,6 +34,7 @@ PARAMETERS_FROM_ENVIRON = {
     "TokenAudience": "TOKEN_AUDIENCE",
     "JwksUrl": "JWKS_URL",
     "ServedModes": "SERVED_MODES",
+    "ReconcileWith": "RECONCILE_WITH",
     "FunderUrls": "FUNDER_URLS",
     "NotifyUrl": "NOTIFY_URL",
     "AlarmEmail": "ALARM_EMAIL",
