@@ -40,7 +40,7 @@ def no_failure_is_made_up(books: Books) -> Iterator[str]:
             if order and order.outcome == "wrong_amount" and recorded_at < corrected:
                 yield f"I2 {order_no}: posted while another amount was taken"
         elif order is None:
-            if (code, text(row.get("settled_by"))) != ("CLOSED", "bill"):
+            if (code, text(row.get("settled_by"))) != ("CLOSED", "bill_absence"):
                 yield f"I3 {order_no}: {code} posted, and the platform does not know it"
             elif order_no not in watch.closed:
                 yield f"I3 {order_no}: {code} posted, and nobody has closed it"
