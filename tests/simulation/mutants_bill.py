@@ -70,8 +70,8 @@ RULES = (
         "a row that stands in the bill twice is matched twice",
         Edit(
             f"{MATCHING}:match",
-            "        else:\n            yield _duplicate(row)\n",
-            "        else:\n            yield found\n",
+            '(Match(kind=Kind.DUPLICATE, row=each.row, note="row_again") for each in others)',
+            "others",
         ),
         net="bill_untied",
     ),
@@ -99,10 +99,8 @@ RULES = (
         "orders without an end are not held against the bill",
         Edit(
             "chalicelib.flows.our_orders:of_day",
-            "        for order in _unknown(\n"
-            "            business_date=business_date, rounds=rounds, active_orders=active_orders\n"
-            "        )",
-            "        for order in ()",
+            "*_unknown(business_date=business_date, rounds=rounds, active_orders=active_orders),",
+            "",
         ),
         Edit(f"{BILL}:_strays", "for no in order_nos if", "for no in () if"),
     ),
@@ -160,7 +158,7 @@ RULES = (
         "bill_untied",
         "the buckets need not add up to the bill and the journal",
         Edit(f"{BILL}:_check_ties", "if there != Tally(", "if False and there != Tally("),
-        Edit(f"{BILL}:_check_ties", "if here != sum_of(", "if False and here != sum_of("),
+        Edit(f"{BILL}:_check_ties", "if here != account", "if False and here != account"),
         same_because="`match` yields every row of a bill once and every order once, matched,"
         " undecided, as a duplicate or alone, and the file's rows were counted when it landed: only"
         " a fault of `match` makes it differ (see duplicate_row_passed_over, whose net it is)",
