@@ -38,6 +38,11 @@ def is_being_done(discrepancy: Item) -> bool:
     return text(discrepancy["state"]) == "explained" and bool(handling.get("approval"))
 
 
+def is_correction(order_no: str) -> bool:
+    """Whether it is a correction's number, a late success's or a reversal's: the order's and a mark."""
+    return order_no.endswith(("-L", "-V"))
+
+
 class Rows:
     """The simulated tables."""
 
@@ -76,6 +81,12 @@ class Rows:
     def corrections(self) -> list[Item]:
         """List what two people have decided about an order's money."""
         return [row for row in self.all("journal") if text(row["status"]) == "CORRECTION"]
+
+    def ended(self, order_no: str) -> Item | None:
+        """Read the record of whatever has left a slot: an order's, or a correction's."""
+        if not is_correction(order_no):
+            return self.record(order_no)
+        return next((row for row in self.corrections() if text(row["order_no"]) == order_no), None)
 
     def _get(self, table: str, key: Item) -> Item | None:
         item: Item | None = self._dynamodb.call(

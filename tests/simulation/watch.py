@@ -74,7 +74,7 @@ class Watch:
             return
         if had and has:
             self._wrong("I8", f"{loan_id}: {has} takes the slot of {had}")
-        record = self._rows.record(had) if had else None
+        record = self._rows.ended(had) if had else None
         if had and record is None:
             self._wrong("I8", f"{loan_id}: {had} leaves the slot without a record")
         if has and self._rows.record(has):

@@ -6,7 +6,7 @@ from datetime import datetime, time
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.domain.deduction import facts_of
-from tests.simulation.rows import Item, fen, loan_id_of, text
+from tests.simulation.rows import Item, fen, is_correction, loan_id_of, text
 from tests.simulation.tasks import Task
 from tests.simulation.watch import TAKE_ORDERS, Watch
 from tests.simulation.watch_texts import TextWatch
@@ -169,6 +169,8 @@ class CloserWatch(Watch):
         if not before or "slot" in before or "slot" not in item:
             return
         hold, slot = text(before.get("hold")), item["slot"]["M"]
+        if is_correction(text(slot["no"])):
+            return  # two people have decided about the very reason why it is held
         is_told = text(before.get("mode")) == "loan_assistance" and "k" not in slot
         if hold and not is_told and not ("k" in slot and hold in MANDATE):
             self._wrong("I7", f"{loan_id} is claimed for {text(slot['no'])}, held: {hold}")

@@ -325,9 +325,22 @@ class TestTheConfirmation:
         decided = replace(world.discrepancies.rows[key], decided_by="wang")
         world.discrepancies.rows[key] = decided
 
-        answers(world, agreeing(our_lines(world), differs(FIRST, 2)), version=2)
+        answers(world, agreeing(our_lines(world), differs(FIRST)), version=2)
 
         assert world.discrepancies.rows[key] == decided
+
+    def test_that_says_otherwise_than_was_decided_on_is_looked_at_again(self):
+        world = a_settled_day()
+        answers(world, agreeing(our_lines(world), differs(FIRST)))
+        [each] = world.discrepancies.of_day(TODAY, CHANNEL)
+        discrepancy.resolve(each, reason="told", now=tomorrow(12), keeper=world.reconciling)
+        key = (TODAY, CHANNEL, each.discrepancy_id)
+        world.discrepancies.rows[key] = replace(world.discrepancies.rows[key], decided_by="wang")
+
+        answers(world, agreeing(our_lines(world), differs(FIRST, 2)), version=2)
+
+        opened = world.discrepancies.rows[key]
+        assert (opened.is_resolved, opened.decided_by) == (False, "")
 
     def test_dies_anywhere_and_ends_the_same(self):
         def a_world():
