@@ -7,9 +7,10 @@ from functools import partial
 
 from chalicelib.domain.correction import Correction, CorrectionKind
 from chalicelib.domain.deduction import Deduction, Skip, facts_of
+from chalicelib.domain.discrepancy import UNHANDLED, Discrepancy
 from chalicelib.domain.loan import Loan, Mode
 from chalicelib.domain.money import ZERO
-from chalicelib.domain.reconciliation import LocalOrder, OrderState
+from chalicelib.domain.reconciliation import LocalOrder, OrderState, day_of
 from chalicelib.flows import active_orders as borrowers_orders
 from chalicelib.flows import deduction_round
 from chalicelib.flows.active_orders import ActiveOrders
@@ -52,6 +53,15 @@ def of_day(
     if again := {no: order for no in corrected if (order := find(no, rounds.books))}:
         parts = [partial(_instead, part, again) for part in parts]
     return DayOrders(known={order.order_no: order for order in known}, parts=parts)
+
+
+def handled(discrepancies: Iterable[Discrepancy]) -> Iterator[str]:
+    """Name the orders that people have been at: they may have corrected them."""
+    return (
+        each.order_no
+        for each in discrepancies
+        if each.handling != UNHANDLED and day_of(each.order_no)
+    )
 
 
 def _instead(part: Part, again: Mapping[str, LocalOrder]) -> Iterator[LocalOrder]:

@@ -15,7 +15,7 @@ from datetime import date, datetime
 
 from chalicelib.domain.bill_account import Account, by_rule, by_state
 from chalicelib.domain.deduction import facts_of
-from chalicelib.domain.discrepancy import UNHANDLED, Discrepancy, DiscrepancyState, discrepancies
+from chalicelib.domain.discrepancy import Discrepancy, DiscrepancyState, discrepancies
 from chalicelib.domain.reconciliation import (
     BillRow,
     Kind,
@@ -204,11 +204,7 @@ def _compared(sheet: _Sheet) -> Account:
         rounds=desk.rounds,
         active_orders=desk.active_orders,
         ended=desk.ended,
-        corrected=[
-            each.order_no
-            for each in desk.discrepancies.of_day(business_date, sheet.channel)
-            if each.handling != UNHANDLED and day_of(each.order_no)
-        ],
+        corrected=our_orders.handled(desk.discrepancies.of_day(business_date, sheet.channel)),
     )
     return desk.matcher.compare(
         batch=sheet.batch,

@@ -23,7 +23,7 @@ from chalicelib.domain.discrepancy import (
 from chalicelib.domain.discrepancy_life import ALLOWED, StepRefusedError
 from chalicelib.domain.money import Money
 from chalicelib.domain.reconciliation import Kind
-from chalicelib.flows import audit, discrepancy_life, reconciliation
+from chalicelib.flows import audit, day_close, discrepancy_life, reconciliation
 from chalicelib.flows.discrepancy_life import NoSuchDiscrepancyError, SeenOtherwiseError
 from tests.builders import TODAY, at
 from tests.disputed import (
@@ -680,6 +680,14 @@ class TestACorrectedBill:
         run = world.runs.get(TODAY, "reconciliation_main")
         assert (run.totals["bill"]["version"], run.totals["open"]) == (2, 0)
         assert run.totals["classes"]["status_differs"]["rows"] == 0, "it is matched by now"
+
+    def test_lets_the_day_close_with_what_was_posted_late(self):
+        world = a_late_success()
+        explain(world, "post_late_success")
+        approve(world)
+
+        closing = day_close.close(business_date=TODAY, now=IN_TWO_DAYS, desk=world.closing)
+        assert closing.open == ()
 
     def test_that_shows_another_difference_opens_what_was_accepted(self):
         world = a_worked_day({"LN1": "succeed", "LN2": "succeed"})
