@@ -124,7 +124,10 @@ class Books:
             if self.day.funders
             and (
                 not text(row["day_channel"]).startswith(days)
-                or any(loan_id in text(row["order_no"]) for loan_id in self.told_two_ways)
+                or any(
+                    loan_id in text(row["order_no"])
+                    for loan_id in self.told_two_ways | self.told_too_late
+                )
             )
         )
 
@@ -138,6 +141,19 @@ class Books:
             json.loads(text(row["facts"]))["loan_id"]
             for row in self.discrepancies
             if "told_otherwise_before" in text(row.get("facts"))
+        )
+
+    @cached_property
+    def told_too_late(self) -> frozenset[str]:
+        """Loans that a funder's file has told of once their day was closed: a person lets it in."""
+        keys = (
+            text(row["object_key"])
+            for row in self.rows.all("files")
+            if "the day is closed" in text(row.get("reason"))
+        )
+        bodies = [self.day.world.s3.get(BUCKET, key) or b"" for key in keys]
+        return frozenset(
+            each for each in self.assisted if any(each.encode() in body for body in bodies)
         )
 
     def is_unfinished(self, order_no: str) -> bool:

@@ -447,7 +447,11 @@ def nobody_is_asked_for_nothing(books: Books) -> Iterator[str]:
     both = _of(books)
     if both is None:
         return
-    about_lies = {*map(loan_id_of, books.lies), *books.told_two_ways}
+    about_lies = {
+        *map(loan_id_of, books.lies),
+        *books.told_two_ways,
+        *books.told_too_late,
+    }
     for row in books.discrepancies:
         place = text(row["day_channel"])
         is_played = any(place.startswith(on.isoformat()) for on in books.day.plan.dates)
