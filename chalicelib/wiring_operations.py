@@ -1,6 +1,6 @@
 """What people who look after the days work with: discrepancies, reopened days, what they did.
 
-The API has no key to the payment platform: refunds that are approved there are made by the sweep.
+The API has no key to the payment platform: refunds and reversals approved there are made by the sweep.
 """
 
 from dataclasses import replace

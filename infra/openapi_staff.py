@@ -53,6 +53,26 @@ QUERY: tuple[Mapping[str, Any], ...] = (
     ),
 )
 
+REFUSALS = (400, 404, 409, 413, 415, 422)
+
+
+def _step(
+    last: str, *, name: str, says: str, takes: type[models.Step], status: int = 200
+) -> Operation:
+    """Describe a step in a discrepancy's life; all answer with what it came to."""
+    return Operation(
+        method="post",
+        path=f"/v1/ops/discrepancies/{{reference}}/{last}",
+        name=name,
+        says=says,
+        status=status,
+        gives=models.DiscrepancyDetailBody,
+        takes=takes,
+        problems=REFUSALS,
+        parameters=(REFERENCE,),
+    )
+
+
 STAFFS_OPERATIONS = (
     Operation(
         method="get",
@@ -84,71 +104,42 @@ STAFFS_OPERATIONS = (
         problems=(404,),
         parameters=(REFERENCE,),
     ),
-    Operation(
-        method="post",
-        path="/v1/ops/discrepancies/{reference}/comments",
+    _step(
+        "comments",
         name="commentOnDiscrepancy",
         says="Say something about it.",
-        status=201,
-        gives=models.DiscrepancyDetailBody,
         takes=models.CommentRequest,
-        problems=(400, 404, 409, 413, 415, 422),
-        parameters=(REFERENCE,),
+        status=201,
     ),
-    Operation(
-        method="post",
-        path="/v1/ops/discrepancies/{reference}/assign",
+    _step(
+        "assign",
         name="assignDiscrepancy",
         says="Hand it to somebody.",
-        status=200,
-        gives=models.DiscrepancyDetailBody,
         takes=models.AssignRequest,
-        problems=(400, 404, 409, 413, 415, 422),
-        parameters=(REFERENCE,),
     ),
-    Operation(
-        method="post",
-        path="/v1/ops/discrepancies/{reference}/explain",
+    _step(
+        "explain",
         name="explainDiscrepancy",
         says="Propose what is to be done; the answer shows the effect.",
-        status=200,
-        gives=models.DiscrepancyDetailBody,
         takes=models.ExplainRequest,
-        problems=(400, 404, 409, 413, 415, 422),
-        parameters=(REFERENCE,),
     ),
-    Operation(
-        method="post",
-        path="/v1/ops/discrepancies/{reference}/resolve",
+    _step(
+        "resolve",
         name="resolveDiscrepancy",
         says="Approve it as a second person, and have it done.",
-        status=200,
-        gives=models.DiscrepancyDetailBody,
         takes=models.ResolveRequest,
-        problems=(400, 404, 409, 413, 415, 422),
-        parameters=(REFERENCE,),
     ),
-    Operation(
-        method="post",
-        path="/v1/ops/discrepancies/{reference}/reject",
+    _step(
+        "reject",
         name="rejectDiscrepancy",
         says="Take the proposal off again.",
-        status=200,
-        gives=models.DiscrepancyDetailBody,
         takes=models.ReasonRequest,
-        problems=(400, 404, 409, 413, 415, 422),
-        parameters=(REFERENCE,),
     ),
-    Operation(
-        method="post",
-        path="/v1/ops/discrepancies/{reference}/reopen",
+    _step(
+        "reopen",
         name="reopenDiscrepancy",
         says="Open it again; what was corrected stays so.",
-        status=200,
-        gives=models.DiscrepancyDetailBody,
         takes=models.ReasonRequest,
-        problems=(400, 404, 409, 413, 415, 422),
-        parameters=(REFERENCE,),
     ),
     Operation(
         method="get",
@@ -178,7 +169,7 @@ STAFFS_OPERATIONS = (
         status=202,
         gives=models.RunBody,
         takes=models.DayReopenRequest,
-        problems=(400, 404, 409, 413, 415, 422),
+        problems=REFUSALS,
         parameters=(DAY,),
     ),
     Operation(
@@ -189,7 +180,7 @@ STAFFS_OPERATIONS = (
         status=200,
         gives=models.RunBody,
         takes=models.NothingRequest,
-        problems=(400, 404, 409, 413, 415, 422),
+        problems=REFUSALS,
         parameters=(DAY,),
     ),
     Operation(

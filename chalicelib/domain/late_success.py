@@ -1,7 +1,7 @@
 """A payment found only afterwards: what it would have paid on its own day, and pays now."""
 
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import datetime
 
 from chalicelib.domain import loan as loans
 from chalicelib.domain import prepayment
@@ -85,7 +85,6 @@ def _wanted(
     """Say what the order was to pay: by its record, else by what was owed on its date."""
     if record is not None:
         return record.kind, record.components, record.fee
-    as_of: date
     as_of, round_no, _ = facts_of(order_no)
     if round_no != NO_ROUND:
         dues = loans.owed(loan=loan, schedule=cut.instalments, product=product, as_of=as_of)

@@ -1,9 +1,12 @@
 """HTTP for finance and operations: what does not agree with a bill, and what is done about it."""
 
+from collections.abc import Callable
+
 from chalice.app import Blueprint, Response
 
 from chalicelib import wiring_operations
 from chalicelib.domain.discrepancy import DiscrepancyState
+from chalicelib.domain.identity import Identity
 from chalicelib.entrypoints.authorizer import borrower as bearer
 from chalicelib.entrypoints.boundary import boundary, now
 from chalicelib.entrypoints.operations_models import (
@@ -15,6 +18,7 @@ from chalicelib.entrypoints.operations_models import (
     ExplainRequest,
     ReasonRequest,
     ResolveRequest,
+    Step,
 )
 from chalicelib.entrypoints.operations_requests import (
     CHECKERS,
@@ -35,6 +39,7 @@ from chalicelib.settings import settings
 
 bp = Blueprint(__name__)
 
+ONE = "/v1/ops/discrepancies/{reference}"
 PAGE = 50
 IN_CHANNELS = "-_"
 
@@ -46,7 +51,7 @@ def list_discrepancies() -> Response:
     return for_staff(bp.current_request, READERS, lambda _who: _listed())
 
 
-@bp.route("/v1/ops/discrepancies/{reference}", methods=["GET"], authorizer=bearer)
+@bp.route(ONE, methods=["GET"], authorizer=bearer)
 @boundary
 def show_discrepancy(reference: str) -> Response:
     """Show one discrepancy with all that people have added to it."""
@@ -63,166 +68,53 @@ def show_discrepancy(reference: str) -> Response:
     )
 
 
-@bp.route("/v1/ops/discrepancies/{reference}/audit", methods=["GET"], authorizer=bearer)
+@bp.route(f"{ONE}/audit", methods=["GET"], authorizer=bearer)
 @boundary
 def audit_of_discrepancy(reference: str) -> Response:
     """Show what people did about a discrepancy, and whether the chain of it holds."""
     return for_staff(bp.current_request, READERS, lambda _who: _audited(reference))
 
 
-@bp.route(
-    "/v1/ops/discrepancies/{reference}/comments",
-    methods=["POST"],
-    authorizer=bearer,
-    content_types=JSON,
-)
+@bp.route(f"{ONE}/comments", methods=["POST"], authorizer=bearer, content_types=JSON)
 @boundary
 def comment_on_discrepancy(reference: str) -> Response:
     """Say something about a discrepancy."""
-    return for_staff(
-        bp.current_request,
-        TALKERS,
-        lambda who: _shown(
-            discrepancy_life.comment(
-                reference=reference,
-                text=body_of(CommentRequest, bp.current_request).text,
-                by=who.subject,
-                now=now(),
-                desk=wiring_operations.discrepancies(),
-            ),
-            status=201,
-        ),
-    )
+    return _step(reference, TALKERS, CommentRequest, discrepancy_life.comment, status=201)
 
 
-@bp.route(
-    "/v1/ops/discrepancies/{reference}/assign",
-    methods=["POST"],
-    authorizer=bearer,
-    content_types=JSON,
-)
+@bp.route(f"{ONE}/assign", methods=["POST"], authorizer=bearer, content_types=JSON)
 @boundary
 def assign_discrepancy(reference: str) -> Response:
     """Hand a discrepancy to somebody."""
-
-    def work(by: str) -> Response:
-        wanted = body_of(AssignRequest, bp.current_request)
-        return _shown(
-            discrepancy_life.assign(
-                reference=reference,
-                version=wanted.version,
-                owner=wanted.owner,
-                by=by,
-                now=now(),
-                desk=wiring_operations.discrepancies(),
-            )
-        )
-
-    return for_staff(bp.current_request, TALKERS, lambda who: work(who.subject))
+    return _step(reference, TALKERS, AssignRequest, discrepancy_life.assign)
 
 
-@bp.route(
-    "/v1/ops/discrepancies/{reference}/explain",
-    methods=["POST"],
-    authorizer=bearer,
-    content_types=JSON,
-)
+@bp.route(f"{ONE}/explain", methods=["POST"], authorizer=bearer, content_types=JSON)
 @boundary
 def explain_discrepancy(reference: str) -> Response:
     """Propose what is to be done about a discrepancy; the answer shows its effect."""
-
-    def work(by: str) -> Response:
-        wanted = body_of(ExplainRequest, bp.current_request)
-        return _shown(
-            discrepancy_life.explain(
-                reference=reference,
-                version=wanted.version,
-                action=wanted.wanted,
-                reason=wanted.reason,
-                amount=wanted.amount,
-                by=by,
-                now=now(),
-                desk=wiring_operations.discrepancies(),
-            )
-        )
-
-    return for_staff(bp.current_request, MAKERS, lambda who: work(who.subject))
+    return _step(reference, MAKERS, ExplainRequest, discrepancy_life.explain)
 
 
-@bp.route(
-    "/v1/ops/discrepancies/{reference}/resolve",
-    methods=["POST"],
-    authorizer=bearer,
-    content_types=JSON,
-)
+@bp.route(f"{ONE}/resolve", methods=["POST"], authorizer=bearer, content_types=JSON)
 @boundary
 def resolve_discrepancy(reference: str) -> Response:
     """Approve what is proposed, as a second person, and have it done."""
-    return for_staff(
-        bp.current_request,
-        CHECKERS,
-        lambda who: _shown(
-            discrepancy_life.approve(
-                reference=reference,
-                version=body_of(ResolveRequest, bp.current_request).version,
-                by=who.subject,
-                now=now(),
-                desk=wiring_operations.discrepancies(),
-            )
-        ),
-    )
+    return _step(reference, CHECKERS, ResolveRequest, discrepancy_life.approve)
 
 
-@bp.route(
-    "/v1/ops/discrepancies/{reference}/reject",
-    methods=["POST"],
-    authorizer=bearer,
-    content_types=JSON,
-)
+@bp.route(f"{ONE}/reject", methods=["POST"], authorizer=bearer, content_types=JSON)
 @boundary
 def reject_discrepancy(reference: str) -> Response:
     """Take a proposal off again."""
-
-    def work(by: str) -> Response:
-        wanted = body_of(ReasonRequest, bp.current_request)
-        return _shown(
-            discrepancy_life.reject(
-                reference=reference,
-                version=wanted.version,
-                reason=wanted.reason,
-                by=by,
-                now=now(),
-                desk=wiring_operations.discrepancies(),
-            )
-        )
-
-    return for_staff(bp.current_request, CHECKERS, lambda who: work(who.subject))
+    return _step(reference, CHECKERS, ReasonRequest, discrepancy_life.reject)
 
 
-@bp.route(
-    "/v1/ops/discrepancies/{reference}/reopen",
-    methods=["POST"],
-    authorizer=bearer,
-    content_types=JSON,
-)
+@bp.route(f"{ONE}/reopen", methods=["POST"], authorizer=bearer, content_types=JSON)
 @boundary
 def reopen_discrepancy(reference: str) -> Response:
     """Open a discrepancy again."""
-
-    def work(by: str) -> Response:
-        wanted = body_of(ReasonRequest, bp.current_request)
-        return _shown(
-            discrepancy_life.reopen(
-                reference=reference,
-                version=wanted.version,
-                reason=wanted.reason,
-                by=by,
-                now=now(),
-                desk=wiring_operations.discrepancies(),
-            )
-        )
-
-    return for_staff(bp.current_request, MAKERS, lambda who: work(who.subject))
+    return _step(reference, MAKERS, ReasonRequest, discrepancy_life.reopen)
 
 
 # --- one request each -------------------------------------------------------------------
@@ -255,6 +147,30 @@ def _listed() -> Response:
         and (not channel or each.channel == channel)
     ]
     return answered(DiscrepanciesBody.of(found, cursor=page.cursor, today=now().date()))
+
+
+def _step(
+    reference: str,
+    roles: frozenset[str],
+    takes: type[Step],
+    verb: Callable[..., Worked],
+    *,
+    status: int = 200,
+) -> Response:
+    """Take a step as the body wishes it, and show what it came to."""
+
+    def work(who: Identity) -> Response:
+        wanted = body_of(takes, bp.current_request)
+        worked = verb(
+            reference=reference,
+            **wanted.as_wished(),
+            by=who.subject,
+            now=now(),
+            desk=wiring_operations.discrepancies(),
+        )
+        return _shown(worked, status=status)
+
+    return for_staff(bp.current_request, roles, work)
 
 
 def _shown(worked: Worked, *, status: int = 200) -> Response:

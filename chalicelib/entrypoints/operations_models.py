@@ -31,20 +31,28 @@ class _Given(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class CommentRequest(_Taken):
+class Step(_Taken):
+    """What a step in a discrepancy's life takes."""
+
+    def as_wished(self) -> Mapping[str, Any]:
+        """Give what is wished as the flow's verb takes it."""
+        return dict(self)
+
+
+class CommentRequest(Step):
     """What somebody has to say."""
 
     text: Text
 
 
-class AssignRequest(_Taken):
+class AssignRequest(Step):
     """Who is to look after it; nobody if it is empty."""
 
     version: Version
     owner: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{0,64}$")]
 
 
-class ExplainRequest(_Taken):
+class ExplainRequest(Step):
     """What is to be done, and why; the amount is of a write-off alone."""
 
     version: Version
@@ -52,22 +60,23 @@ class ExplainRequest(_Taken):
     reason: Text
     amount_fen: int | None = Field(default=None, ge=1, le=AMOUNT_FEN_MAX)
 
-    @property
-    def wanted(self) -> Action:
-        return Action(self.action)
+    def as_wished(self) -> Mapping[str, Any]:
+        """Give what is wished as the flow's verb takes it."""
+        return {
+            "version": self.version,
+            "action": Action(self.action),
+            "reason": self.reason,
+            "amount": None if self.amount_fen is None else Money(self.amount_fen),
+        }
 
-    @property
-    def amount(self) -> Money | None:
-        return None if self.amount_fen is None else Money(self.amount_fen)
 
-
-class ResolveRequest(_Taken):
+class ResolveRequest(Step):
     """That a second person approves what is proposed."""
 
     version: Version
 
 
-class ReasonRequest(_Taken):
+class ReasonRequest(Step):
     """Why a proposal is rejected, or a discrepancy opened again."""
 
     version: Version

@@ -52,9 +52,7 @@ def write(*, business_date: date, desk: Desk) -> Booked:
 
 def corrections_of(*, business_date: date, journal: Journal) -> list[Correction]:
     """Read the corrections that were approved on a date, always in the same order."""
-    # A journal that keeps no corrections has none.
-    read = getattr(journal, "corrections_of_day", None)
-    found: Iterator[Correction] = read(business_date) if read else iter(())
+    found = journal.corrections_of_day(business_date)
     return sorted(found, key=lambda correction: correction.correction_no)
 
 
