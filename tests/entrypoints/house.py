@@ -22,6 +22,7 @@ from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 from chalice.local import LocalChalice
 from moto import mock_aws
+from pynamodb.models import Model
 
 from app import app
 from chalicelib import wiring
@@ -267,6 +268,10 @@ def open_house(*, key_folder, issuer, issuer_url, monkeypatch):
         monkeypatch.setenv("JWKS_URL", f"{issuer_url}/jwks.json")
         # One session for every table's client: what it has read of AWS's descriptions it keeps.
         monkeypatch.setattr(pynamodb.connection.base, "get_session", _session)
+        # And one client a service: all speak to the same imitation, whatever house they serve.
+        monkeypatch.setattr(boto3, "client", _client)
+        # Nothing is there yet: no table need be asked after before it is made.
+        monkeypatch.setattr(Model, "exists", classmethod(lambda _: False))
         for door in (borrower_api, borrower_requests):
             monkeypatch.setattr(door, "wall_clock", wall)
         forget()
@@ -289,6 +294,7 @@ def open_house(*, key_folder, issuer, issuer_url, monkeypatch):
 
 
 _session = cache(botocore.session.get_session)
+_client = cache(boto3.client)
 
 
 def _is_the_gateways(answer):

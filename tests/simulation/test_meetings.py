@@ -30,6 +30,7 @@ from tests.simulation.sleep_sets import (
 PROGRAMS = 150
 LONG = (
     *("a bill × itself", "a bill × its next version", "the close × the bill's next version"),
+    "the close × itself",
     *("a deduction × itself × its notification", "two repayments' starts × a deduction"),
     "a spoilt bill × its next version",
     "a confirmation (reject_row) × its next version",
