@@ -49,7 +49,7 @@ simulate: $(VENV)/ready ## play seeded days with faults everywhere: make simulat
 enumerate: $(VENV)/ready ## strike every call of every handler, and play every order of all meetings: make enumerate JOBS=2
 	$(BIN)/python -m tests.simulation.enumeration --jobs $(JOBS)
 
-drills: $(VENV)/ready $(ASSETS) ## all drills on the local cloud, and what they saw (test runs the short ones)
+drills: $(VENV)/ready $(ASSETS) ## all drills on the local cloud, and what they saw (test runs the short one)
 	DRILLS=all $(BIN)/python -m pytest -q -s tests/cloud/test_drills.py
 
 fuzz: $(VENV)/ready ## 10,000 spoilt inputs for every dialect and every notification; lives of loans and orders

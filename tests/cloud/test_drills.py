@@ -84,6 +84,7 @@ def stopped(ground):
     return found
 
 
+@long
 class TestTheCloudStoppedInMidRound:
     """One round, in order: stopped and started, killed after it, and lost back to the morning."""
 
@@ -106,7 +107,6 @@ class TestTheCloudStoppedInMidRound:
             f"{len(charged)} of {len(ground.dues)} charged, {ground.ledger()['requests']} requests"
         )
 
-    @long
     def test_killed_after_it_finds_the_ends_of_what_the_old_backup_has_in_flight(
         self, stopped, ground
     ):
@@ -120,7 +120,6 @@ class TestTheCloudStoppedInMidRound:
 
         self.recover(ground, before)
 
-    @long
     def test_lost_back_to_the_morning_learns_every_charge_again(self, stopped, ground):
         """The tables have never heard of the round: the sweep opens it, under the same numbers."""
         before = ground.ledger()["charges"]
@@ -130,7 +129,6 @@ class TestTheCloudStoppedInMidRound:
 
         self.recover(ground, before)
 
-    @long
     def test_ends_its_day_with_the_bill(self, stopped, ground):
         from infra.local import business_day
 
